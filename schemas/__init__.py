@@ -1,0 +1,1 @@
+"""The words: records, messages, topics, states and codes; no input or output happens here."""

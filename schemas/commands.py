@@ -1,0 +1,206 @@
+"""What the web and the command line may ask of the controller over its local socket.
+
+A frame is a 4-byte big-endian length and JSON: {id, command, caller, key, args} is answered, after commit, by
+{id, ok} or {id, error}. Each command has one args model here and one handler in `controller.service`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from schemas.ids import OpaqueId, Slug
+from schemas.job import (
+    Asked,
+    BulkSubmit,
+    DeploymentRun,
+    DeploymentSave,
+    JobCommand,
+    JobForce,
+    JobPatch,
+    JobRerun,
+    JobSubmit,
+    Reasoned,
+)
+from schemas.robot import QueuePut, RobotNote, RobotPut
+
+MAX_FRAME = 16 * 1024 * 1024
+
+
+class Nothing(Asked):
+    """A command without arguments."""
+
+
+class OfJob(Asked):
+    """About one job, by its public id."""
+
+    job: OpaqueId
+
+
+class JobPriorityArgs(OfJob, JobPatch):
+    """job.priority"""
+
+
+class JobCommandArgs(OfJob, JobCommand):
+    """job.cancel, job.pause, job.resume"""
+
+
+class JobForceArgs(OfJob, JobForce):
+    """job.force"""
+
+
+class JobReleaseArgs(OfJob, Reasoned):
+    """job.release"""
+
+
+class JobRerunArgs(OfJob, JobRerun):
+    """job.rerun"""
+
+
+class OfRobot(Asked):
+    """About one robot."""
+
+    robot: Slug
+
+
+class RobotPutArgs(OfRobot, RobotPut):
+    """robot.put"""
+
+
+class RobotDeleteArgs(OfRobot):
+    """robot.delete; refused while it has an attempt or a hold, unless forced with a reason."""
+
+    force: bool = False
+    reason: str | None = None
+
+
+class RobotNoteArgs(OfRobot, RobotNote):
+    """robot.enable, robot.drain, robot.disable"""
+
+
+class RobotReleaseArgs(OfRobot, Reasoned):
+    """robot.release"""
+
+
+class OfQueue(Asked):
+    """About one queue."""
+
+    queue: Slug
+
+
+class QueuePutArgs(OfQueue, QueuePut):
+    """queue.put"""
+
+
+class FlowSaveArgs(Asked):
+    """flow.save; the web has parsed and bounded the definition, the controller checks it again."""
+
+    flow: Slug
+    name: Annotated[str, Field(max_length=200)] = ""
+    definition: dict[str, Any]
+    note: Annotated[str | None, Field(max_length=2000)] = None
+    if_match: int | None = None
+
+
+class FlowCheckArgs(Asked):
+    """flow.check (a query)"""
+
+    flow: Slug | None = None
+    definition: dict[str, Any]
+
+
+class DeploymentPutArgs(DeploymentSave):
+    """deployment.put"""
+
+    deployment: Slug
+    if_match: int | None = None
+
+
+class DeploymentRunArgs(DeploymentRun):
+    """deployment.run"""
+
+    deployment: Slug
+
+
+class OfDeployment(Asked):
+    """deployment.delete"""
+
+    deployment: Slug
+
+
+COMMANDS: dict[str, type[Asked]] = {
+    "job.submit": JobSubmit,
+    "job.submit_bulk": BulkSubmit,
+    "job.priority": JobPriorityArgs,
+    "job.cancel": JobCommandArgs,
+    "job.pause": JobCommandArgs,
+    "job.resume": JobCommandArgs,
+    "job.force": JobForceArgs,
+    "job.release": JobReleaseArgs,
+    "job.rerun": JobRerunArgs,
+    "job.waiting": OfJob,
+    "robot.put": RobotPutArgs,
+    "robot.delete": RobotDeleteArgs,
+    "robot.enable": RobotNoteArgs,
+    "robot.drain": RobotNoteArgs,
+    "robot.disable": RobotNoteArgs,
+    "robot.release": RobotReleaseArgs,
+    "robot.live": Nothing,
+    "queue.put": QueuePutArgs,
+    "queue.delete": OfQueue,
+    "flow.save": FlowSaveArgs,
+    "flow.check": FlowCheckArgs,
+    "deployment.put": DeploymentPutArgs,
+    "deployment.delete": OfDeployment,
+    "deployment.run": DeploymentRunArgs,
+    "system.health": Nothing,
+    "system.metrics": Nothing,
+}
+"""Command name to the type of its arguments."""
+
+QUERIES = frozenset({"job.waiting", "robot.live", "flow.check", "system.health", "system.metrics"})
+"""Commands that change nothing: answered at once, without a key."""
+
+
+class Caller(Asked):
+    """Who asks, for the audit."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)] = "local"
+    role: Literal["viewer", "operator", "admin"] = "admin"
+    ip: Annotated[str | None, Field(max_length=64)] = None
+    client: Annotated[str | None, Field(max_length=500)] = None
+
+
+class Frame(Asked):
+    """One request."""
+
+    id: int
+    command: str
+    caller: Caller = Caller()
+    key: Annotated[str | None, Field(max_length=255)] = None
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Problem(Asked):
+    """One detail of a refusal: where, a code, a sentence."""
+
+    in_: Annotated[str, Field(alias="in")] = "body"
+    path: str = ""
+    code: str
+    message: str
+
+
+class Refusal(Asked):
+    """Why a command was not carried out; codes are those of docs/api.md."""
+
+    code: str
+    message: str
+    details: tuple[Problem, ...] = Field(default=(), strict=False)
+
+
+class Answer(Asked):
+    """What came of a frame: `ok` or `error`; `replayed` when its key had been answered before."""
+
+    id: int
+    ok: dict[str, Any] | None = None
+    error: Refusal | None = None
+    replayed: bool = False
