@@ -1,0 +1,194 @@
+"""Jobs and attempts in the database; the only place that changes a job's state."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.status import TERMINAL, AttemptState, JobState
+
+
+class StaleMove(RuntimeError):
+    """The row was not in the state that the caller believed: a defect, never an answer."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job at the head of its part of the queue."""
+
+    id: int
+    priority: int
+    target: str
+    need: int
+
+
+_JOB_COLUMNS = (
+    "uid, run, state, priority, target, need, flow, flow_version, deployment, parameters, max_retries, on_lost, safe,"
+    " queue_timeout_s, time_limit_s, recording, debug, mock, parked, parent, parent_attempt, root, rerun_of,"
+    " retried_from, source, source_type, created_by, created_at"
+).split(", ")
+_INSERT = f"insert into jobs ({', '.join(_JOB_COLUMNS)}) values ({', '.join('?' * len(_JOB_COLUMNS))})"  # noqa: S608
+
+
+def insert(db: sqlite3.Connection, values: dict[str, Any]) -> int:
+    """Add a queued job; `values` has a key for each column that has no default. Returns the inner id."""
+    row = {"state": JobState.QUEUED.value, "parked": 0, "debug": 0, "mock": 0} | values
+    return int(db.execute(_INSERT, [row.get(column) for column in _JOB_COLUMNS]).lastrowid or 0)
+
+
+def by_uid(db: sqlite3.Connection, uid: str) -> sqlite3.Row | None:
+    """A job by its public id."""
+    row: sqlite3.Row | None = db.execute("select * from jobs where uid = ?", (uid,)).fetchone()
+    return row
+
+
+def by_id(db: sqlite3.Connection, job: int) -> sqlite3.Row:
+    """A job by its inner id."""
+    row: sqlite3.Row = db.execute("select * from jobs where id = ?", (job,)).fetchone()
+    return row
+
+
+def move(db: sqlite3.Connection, job: int, old: JobState, new: JobState, attempt: int | None, **changes: Any) -> None:
+    """Change a job's state, guarded by the state and attempt it is in; raises `StaleMove`.
+
+    A terminal state never changes (I2): the guard refuses it whatever the caller believes.
+    """
+    if old in TERMINAL:
+        raise StaleMove(f"job {job} has ended as {old}")
+    names = "".join(f", {name} = ?" for name in changes)
+    done = db.execute(
+        f"update jobs set state = ?, version = version + 1{names} where id = ? and state = ? and attempt is ?",  # noqa: S608
+        (new.value, *changes.values(), job, old.value, attempt),
+    )
+    if done.rowcount != 1:
+        raise StaleMove(f"job {job} is not {old} in attempt {attempt}")
+
+
+def change(db: sqlite3.Connection, job: int, **changes: Any) -> None:
+    """Change columns other than the state."""
+    names = ", ".join(f"{name} = ?" for name in changes)
+    db.execute(f"update jobs set {names}, version = version + 1 where id = ?", (*changes.values(), job))  # noqa: S608
+
+
+def head(db: sqlite3.Connection, target: str, need: int, after: tuple[int, int] | None = None) -> Waiting | None:
+    """The first job that may be dispatched under a target and need, or the next one after (priority, id)."""
+    if after:  # same priority and younger, or lower priority: in two seeks, because the directions differ
+        row = db.execute(
+            "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
+            " and need = ? and priority = ? and id > ? order by id limit 1",
+            (target, need, after[0], after[1]),
+        ).fetchone()
+        row = (
+            row
+            or db.execute(
+                "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
+                " and need = ? and priority < ? order by priority desc, id limit 1",
+                (target, need, after[0]),
+            ).fetchone()
+        )
+    else:
+        row = db.execute(
+            "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
+            " and need = ? order by priority desc, id limit 1",
+            (target, need),
+        ).fetchone()
+    return Waiting(row["id"], row["priority"], target, need) if row else None
+
+
+def waiting_pairs(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+    """Every (target, need) under which something may be dispatched: one seek each, not a scan."""
+    pair = db.execute(
+        "select target, need from jobs where state = 'queued' and ready = 1 and parked = 0 order by target, need limit 1"
+    ).fetchone()
+    while pair:
+        yield pair["target"], pair["need"]
+        pair = db.execute(
+            "select target, need from jobs where state = 'queued' and ready = 1 and parked = 0"
+            " and (target, need) > (?, ?) order by target, need limit 1",
+            (pair["target"], pair["need"]),
+        ).fetchone()
+
+
+def ahead_of(db: sqlite3.Connection, target: str, priority: int, job: int, limit: int = 10_000) -> int:
+    """How many queued jobs of the same target come first, counted up to `limit`."""
+    row = db.execute(
+        "select count(*) as n from (select 1 from jobs where state = 'queued' and ready = 1 and parked = 0"
+        " and target = ? and (priority > ? or priority = ? and id < ?) limit ?)",
+        (target, priority, priority, job, limit),
+    ).fetchone()
+    return int(row["n"])
+
+
+# ---------------------------------------------------------------- attempts
+def open_attempt(db: sqlite3.Connection, number: int, job: int, robot: str, slot: int, now_us: int) -> None:
+    """A new attempt; the unique indexes refuse a second one for the robot's slot or the job (I5)."""
+    db.execute(
+        "insert into attempts (number, job, robot, slot, state, created_at) values (?, ?, ?, ?, 'created', ?)",
+        (number, job, robot, slot, now_us),
+    )
+
+
+def attempt(db: sqlite3.Connection, number: int) -> sqlite3.Row | None:
+    """An attempt with its job's public id as `uid`."""
+    row: sqlite3.Row | None = db.execute(
+        "select a.*, j.uid from attempts a join jobs j on j.id = a.job where a.number = ?", (number,)
+    ).fetchone()
+    return row
+
+
+def change_attempt(db: sqlite3.Connection, number: int, **changes: Any) -> None:
+    """Change columns of an attempt."""
+    names = ", ".join(f"{name} = ?" for name in changes)
+    db.execute(f"update attempts set {names} where number = ?", (*changes.values(), number))  # noqa: S608
+
+
+def close_attempt(
+    db: sqlite3.Connection,
+    number: int,
+    state: AttemptState,
+    ended_by: str,
+    code: str | None,
+    reason: str | None,
+    now_us: int,
+) -> None:
+    """The attempt is over for its job."""
+    db.execute(
+        "update attempts set open = 0, state = ?, ended_by = ?, reason_code = ?, reason = ?, ended_at = ?"
+        " where number = ? and open = 1",
+        (state.value, ended_by, code, reason, now_us, number),
+    )
+
+
+LIVE = (
+    "select a.number, a.job, a.robot, a.slot, a.journal, a.counted, j.uid, j.state, j.safe, j.on_lost, j.before,"
+    " j.command, j.used, j.max_retries, j.no_retry, j.intention, j.intention_code, j.intention_text, j.parent,"
+    " j.parent_attempt, j.time_limit_s, j.target, j.need, j.debug"
+    " from attempts a join jobs j on j.id = a.job where a.open = 1 and j.attempt = a.number"
+)
+
+
+def live_attempts(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Every open attempt with what deciding about it needs."""
+    return db.execute(LIVE).fetchall()
+
+
+def timed_waiting(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Queued jobs whose wait is limited or which are backing off."""
+    return db.execute(
+        "select id, queue_timeout_s, ready from jobs where state = 'queued' and parked = 0"
+        " and (queue_timeout_s is not null or ready = 0)"
+    ).fetchall()
+
+
+def open_children(db: sqlite3.Connection, parent: int, parent_attempt: int) -> list[sqlite3.Row]:
+    """Child jobs of one attempt that have not ended."""
+    return db.execute(
+        "select * from jobs where parent = ? and parent_attempt = ?"
+        " and state not in ('succeeded', 'failed', 'cancelled')",
+        (parent, parent_attempt),
+    ).fetchall()
+
+
+def not_ended(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Every job that has not ended (after a restore, all of them are looked at once)."""
+    return db.execute("select * from jobs where state not in ('succeeded', 'failed', 'cancelled')").fetchall()
