@@ -1,0 +1,251 @@
+"""`yardmaster job …`: submit, look at and command jobs."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from cli import show
+from cli.client import ENDED_BADLY, REFUSED, Client, Refused, usage
+from cli.main import plain_app
+from cli.options import Desk, JobId, JobIds, MustSay, Reason, command, render
+from cli.parameters import Param, Params, parameters
+from schemas.status import TERMINAL, JobState
+
+app = plain_app(no_args_is_help=True, help="Submit, list, show and command jobs.")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+WAIT_POLL_S = 0.5
+ENDED = frozenset(str(state) for state in TERMINAL)
+
+
+@command(app, "submit")
+def submit(
+    desk: Desk,
+    deployment: Annotated[str | None, typer.Option("--deployment", help="Run this deployment.")] = None,
+    flow: Annotated[str | None, typer.Option("--flow", help="Run this flow; needs --queue or --robot.")] = None,
+    queue: Annotated[str | None, typer.Option("--queue", help="Any free robot of this queue.")] = None,
+    robot: Annotated[list[str] | None, typer.Option("--robot", help="This robot; repeat it: one job for each.")] = None,
+    priority: Annotated[int | None, typer.Option("--priority", min=0, max=5000, help="Larger goes first.")] = None,
+    param: Param = None,
+    params: Params = None,
+    key: Annotated[str | None, typer.Option("--key", help="Idempotency key: asked twice, made once.")] = None,
+    mock: Annotated[bool, typer.Option("--mock", help="Dry run: nothing moves.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 5 unless all succeeded.")] = False,
+) -> None:
+    """Submit a job: of a deployment, or of a flow for a queue or for named robots."""
+    body: dict[str, Any] = {"deployment": deployment, "flow": flow, "target": _target(queue, robot)}
+    body |= {"priority": priority, "parameters": parameters(param, params), "mock": mock or None}
+    _check_submit(deployment, flow, body["target"])
+    made = desk.client.post("/jobs", {name: value for name, value in body.items() if value is not None}, key=key)
+    finish(desk, made, wait=wait)
+
+
+def _target(queue: str | None, robots: list[str] | None) -> dict[str, Any] | None:
+    if queue and robots:
+        raise usage("give --queue or --robot, not both")
+    return {"queue": queue} if queue else {"robots": robots} if robots else None
+
+
+def _check_submit(deployment: str | None, flow: str | None, target: dict[str, Any] | None) -> None:
+    if (deployment is None) == (flow is None):
+        raise usage("give --deployment, or --flow with --queue or --robot")
+    if flow and target is None:
+        raise usage("a flow needs --queue or --robot")
+
+
+def finish(desk: Desk, made: dict[str, Any], *, wait: bool) -> None:
+    """Show jobs that were made; with `wait`, once they have ended, and exit 5 unless all succeeded."""
+    jobs = [wait_for_end(desk.client, job["id"]) for job in made["items"]] if wait else made["items"]
+    desk.show(made | {"items": jobs}, lambda answer: job_table(answer["items"]))
+    if wait and any(job["state"] != JobState.SUCCEEDED for job in jobs):
+        raise typer.Exit(ENDED_BADLY)
+
+
+def wait_for_end(client: Client, job: str) -> dict[str, Any]:
+    """Ask until the job has ended."""
+    while True:
+        found: dict[str, Any] = client.get(f"/jobs/{job}")
+        if found["state"] in ENDED:
+            return found
+        time.sleep(WAIT_POLL_S)
+
+
+@command(app, "list")
+def list_jobs(
+    desk: Desk,
+    state: Annotated[list[JobState] | None, typer.Option("--state", help="Only this state; may be repeated.")] = None,
+    deployment: Annotated[str | None, typer.Option("--deployment", help="Only of this deployment.")] = None,
+    robot: Annotated[str | None, typer.Option("--robot", help="Only on this robot.")] = None,
+    queue: Annotated[str | None, typer.Option("--queue", help="Only for this queue.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Created since: 30m, 2h, 1d, or an RFC 3339 time.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+) -> None:
+    """List jobs, newest first."""
+    states = [str(one) for one in state or ()]
+    query = {"state": states, "deployment": deployment, "robot": robot, "queue": queue}
+    found = list(desk.client.every("/jobs", limit=limit, created_from=since_when(since), **query))
+    desk.show({"items": found}, lambda answer: job_table(answer["items"]))
+
+
+def since_when(since: str | None, now: datetime | None = None) -> str | None:
+    """`30m`, `2h`, `1d` before now, or a time as it is, in RFC 3339 UTC."""
+    if since is None:
+        return None
+    ago = re.fullmatch(r"(\d{1,6})([smhd])", since)
+    try:
+        if ago:
+            moment = (now or datetime.now(UTC)) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        else:
+            moment = datetime.fromisoformat(since)
+    except (ValueError, OverflowError) as error:
+        raise usage(f"--since {since}: give 30m, 2h, 1d, or a time like 2026-01-31T08:00:00Z") from error
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def job_table(jobs: list[dict[str, Any]]) -> None:
+    """Print jobs, one line each."""
+    heads = ("id", "state", "priority", "what", "robot", "created", "took", "reason")
+    show.table(heads, [_job_row(job) for job in jobs], "no jobs")
+
+
+def _job_row(job: dict[str, Any]) -> tuple[Any, ...]:
+    what = job.get("deployment") or job.get("flow")
+    took = show.duration(job.get("duration_ms"))
+    ends = (job.get("robot"), show.moment(job.get("created_at")), took, show.reason(job.get("reason")))
+    return (job["id"], job["state"], job["priority"], what, *ends)
+
+
+@command(app, "show")
+def show_job(
+    desk: Desk,
+    job: JobId,
+    results: Annotated[bool, typer.Option("--results", help="The nested result, block by block.")] = False,
+    logs: Annotated[bool, typer.Option("--logs", help="What was logged.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Every move: when, who, why.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Why it waits, robot by robot.")] = False,
+) -> None:
+    """Show one job."""
+    answer: dict[str, Any] = {"job": desk.client.get(f"/jobs/{job}")}
+    if results:
+        answer["results"] = desk.client.get(f"/jobs/{job}/results")
+    if logs:
+        answer["logs"] = list(desk.client.every(f"/jobs/{job}/logs"))
+    if events:
+        answer["events"] = list(desk.client.every(f"/jobs/{job}/events"))
+    if waiting:
+        answer["waiting"] = desk.client.get(f"/jobs/{job}/waiting")
+    desk.show(answer, _show_parts)
+
+
+PARTS: dict[str, Callable[[Any], None]] = {}
+"""Part of a shown job to what prints it; filled below, in the order of printing."""
+
+
+def _show_parts(answer: dict[str, Any]) -> None:
+    for part, value in answer.items():
+        if part != "job":
+            show.heading(part)
+        PARTS[part](value)
+
+
+def _facts(job: dict[str, Any]) -> None:
+    hidden = {"reason", "created_at", "assigned_at", "started_at", "ended_at", "duration_ms", "version"}
+    show.facts([(name, value) for name, value in job.items() if name not in hidden])
+    times = [(name, show.moment(job.get(f"{name}_at"))) for name in ("created", "assigned", "started", "ended")]
+    show.facts([("reason", show.reason(job.get("reason"))), *times, ("took", show.duration(job.get("duration_ms")))])
+
+
+def _logs(rows: list[dict[str, Any]]) -> None:
+    # The box answers newest first; people read downwards.
+    heads = ("time", "level", "type", "where", "text")
+    lines = [(show.moment(r.get("time")), r.get("level"), r.get("type"), r.get("path"), _words(r)) for r in rows]
+    show.table(heads, reversed(lines), "no logs")
+
+
+def _words(row: dict[str, Any]) -> Any:
+    return row.get("text") or " ".join(str(part) for part in (row.get("message"), row.get("args")) if part)
+
+
+def _events(rows: list[dict[str, Any]]) -> None:
+    heads = ("time", "event", "old", "new", "who", "robot", "why")
+    lines = [
+        (show.moment(row.get("at") or row.get("time")), *(row.get(name) for name in (*heads[1:-1], "why")))
+        for row in rows
+    ]
+    show.table(heads, reversed(lines), "no events")
+
+
+def _waiting(answer: dict[str, Any]) -> None:
+    show.facts([("position", answer.get("position"))])
+    heads = ("robot", "code", "why", "since")
+    lines = [(r.get("robot"), r.get("code"), r.get("message"), show.moment(r.get("since"))) for r in answer["reasons"]]
+    show.table(heads, lines, "it is not waiting")
+
+
+PARTS |= {"job": _facts, "results": show.results, "logs": _logs, "events": _events, "waiting": _waiting}
+
+
+def each(desk: Desk, ids: list[str], ask: Callable[[str], dict[str, Any]], table: Callable[[Any], None]) -> None:
+    """Command several one by one; a refusal of one does not keep the others waiting, the first decides the exit."""
+    done: list[dict[str, Any]] = []
+    refusals: list[Refused] = []
+    for one in ids:
+        try:
+            done.append(ask(one))
+        except Refused as refused:
+            refusals.append(refused)
+            render(
+                Refused(refused.exit_code, refused.code, f"{one}: {refused.message}", refused.details),
+                as_json=desk.as_json,
+            )
+    if done or not refusals:
+        desk.show({"items": done}, lambda answer: table(answer["items"]))
+    if refusals:
+        raise typer.Exit(refusals[0].exit_code or REFUSED)
+
+
+def _register(name: str, sentence: str) -> None:
+    def run(desk: Desk, jobs: JobIds, reason: Reason = None) -> None:
+        body = {} if reason is None else {"reason": reason}
+        each(desk, jobs, lambda job: dict(desk.client.post(f"/jobs/{job}/{name}", body)), job_table)
+
+    run.__doc__ = sentence
+    command(app, name)(run)
+
+
+_register("cancel", "Cancel jobs: queued ones at once, others once the robot has stopped.")
+_register("pause", "Pause jobs at their next block boundary, or at once where the robot can.")
+_register("resume", "Resume paused jobs.")
+
+
+@command(app, "priority")
+def priority(
+    desk: Desk, job: JobId, value: Annotated[int, typer.Argument(metavar="N", min=0, max=5000)], reason: Reason = None
+) -> None:
+    """Change the priority of a queued job."""
+    body = {"priority": value} | ({"reason": reason} if reason else {})
+    desk.show(desk.client.patch(f"/jobs/{job}", body), lambda answer: job_table([answer]))
+
+
+@command(app, "force")
+def force(
+    desk: Desk,
+    job: JobId,
+    reason: MustSay,
+    outcome: Annotated[str, typer.Option("--outcome", help="cancelled or failed.")] = "cancelled",
+) -> None:
+    """End a job whose robot does not answer; the robot is held until it is proven idle."""
+    answer = desk.client.post(f"/jobs/{job}/force", {"outcome": outcome, "reason": reason})
+    desk.show(answer, lambda found: job_table([found]))
+
+
+@command(app, "release")
+def release(desk: Desk, job: JobId, reason: MustSay) -> None:
+    """Let a job that a restore has parked be dispatched again."""
+    answer = desk.client.post(f"/jobs/{job}/release", {"reason": reason})
+    desk.show(answer, lambda found: job_table([found]))
