@@ -4,20 +4,30 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from cli import show
 from cli.client import ENDED_BADLY, REFUSED, Client, Refused, usage
 from cli.main import plain_app
 from cli.options import Desk, JobId, JobIds, MustSay, Reason, command, render
 from cli.parameters import Param, Params, parameters
+from cli.record import job_table, show_parts
 from schemas.status import TERMINAL, JobState
 
 app = plain_app(no_args_is_help=True, help="Submit, list, show and command jobs.")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 WAIT_POLL_S = 0.5
+
+
+class Outcome(StrEnum):
+    """What a person may say of a job whose robot does not answer."""
+
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
 ENDED = frozenset(str(state) for state in TERMINAL)
 
 
@@ -107,19 +117,6 @@ def since_when(since: str | None, now: datetime | None = None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def job_table(jobs: list[dict[str, Any]]) -> None:
-    """Print jobs, one line each."""
-    heads = ("id", "state", "priority", "what", "robot", "created", "took", "reason")
-    show.table(heads, [_job_row(job) for job in jobs], "no jobs")
-
-
-def _job_row(job: dict[str, Any]) -> tuple[Any, ...]:
-    what = job.get("deployment") or job.get("flow")
-    took = show.duration(job.get("duration_ms"))
-    ends = (job.get("robot"), show.moment(job.get("created_at")), took, show.reason(job.get("reason")))
-    return (job["id"], job["state"], job["priority"], what, *ends)
-
-
 @command(app, "show")
 def show_job(
     desk: Desk,
@@ -139,55 +136,7 @@ def show_job(
         answer["events"] = list(desk.client.every(f"/jobs/{job}/events"))
     if waiting:
         answer["waiting"] = desk.client.get(f"/jobs/{job}/waiting")
-    desk.show(answer, _show_parts)
-
-
-PARTS: dict[str, Callable[[Any], None]] = {}
-"""Part of a shown job to what prints it; filled below, in the order of printing."""
-
-
-def _show_parts(answer: dict[str, Any]) -> None:
-    for part, value in answer.items():
-        if part != "job":
-            show.heading(part)
-        PARTS[part](value)
-
-
-def _facts(job: dict[str, Any]) -> None:
-    hidden = {"reason", "created_at", "assigned_at", "started_at", "ended_at", "duration_ms", "version"}
-    show.facts([(name, value) for name, value in job.items() if name not in hidden])
-    times = [(name, show.moment(job.get(f"{name}_at"))) for name in ("created", "assigned", "started", "ended")]
-    show.facts([("reason", show.reason(job.get("reason"))), *times, ("took", show.duration(job.get("duration_ms")))])
-
-
-def _logs(rows: list[dict[str, Any]]) -> None:
-    # The box answers newest first; people read downwards.
-    heads = ("time", "level", "type", "where", "text")
-    lines = [(show.moment(r.get("time")), r.get("level"), r.get("type"), r.get("path"), _words(r)) for r in rows]
-    show.table(heads, reversed(lines), "no logs")
-
-
-def _words(row: dict[str, Any]) -> Any:
-    return row.get("text") or " ".join(str(part) for part in (row.get("message"), row.get("args")) if part)
-
-
-def _events(rows: list[dict[str, Any]]) -> None:
-    heads = ("time", "event", "old", "new", "who", "robot", "why")
-    lines = [
-        (show.moment(row.get("at") or row.get("time")), *(row.get(name) for name in (*heads[1:-1], "why")))
-        for row in rows
-    ]
-    show.table(heads, reversed(lines), "no events")
-
-
-def _waiting(answer: dict[str, Any]) -> None:
-    show.facts([("position", answer.get("position"))])
-    heads = ("robot", "code", "why", "since")
-    lines = [(r.get("robot"), r.get("code"), r.get("message"), show.moment(r.get("since"))) for r in answer["reasons"]]
-    show.table(heads, lines, "it is not waiting")
-
-
-PARTS |= {"job": _facts, "results": show.results, "logs": _logs, "events": _events, "waiting": _waiting}
+    desk.show(answer, show_parts)
 
 
 def each(desk: Desk, ids: list[str], ask: Callable[[str], dict[str, Any]], table: Callable[[Any], None]) -> None:
@@ -236,8 +185,8 @@ def priority(
 def force(
     desk: Desk,
     job: JobId,
+    outcome: Annotated[Outcome, typer.Option("--outcome", help="How it ended, as far as you saw.")],
     reason: MustSay,
-    outcome: Annotated[str, typer.Option("--outcome", help="cancelled or failed.")] = "cancelled",
 ) -> None:
     """End a job whose robot does not answer; the robot is held until it is proven idle."""
     answer = desk.client.post(f"/jobs/{job}/force", {"outcome": outcome, "reason": reason})

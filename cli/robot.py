@@ -1,0 +1,70 @@
+"""`yardmaster robot …`: look at, declare and command robots."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import show
+from cli.main import plain_app
+from cli.options import Desk, MustSay, Reason, RobotId, command
+
+app = plain_app(no_args_is_help=True, help="List, add, drain, enable, disable and release robots.")
+
+
+@command(app, "list")
+def list_robots(desk: Desk) -> None:
+    """List robots: what they do, what they hold, how they are."""
+    found = list(desk.client.every("/robots"))
+    desk.show({"items": found}, lambda answer: robot_table(answer["items"]))
+
+
+def robot_table(robots: list[dict[str, Any]]) -> None:
+    """Print robots, one line each."""
+    heads = ("id", "kind", "state", "queues", "tags", "job", "battery", "last seen", "note")
+    show.table(heads, [_robot_row(robot) for robot in robots], "no robots")
+
+
+def _robot_row(robot: dict[str, Any]) -> tuple[Any, ...]:
+    held = [str(one["job"]) for one in robot.get("held") or ()]
+    battery = robot.get("battery")
+    ends = (None if battery is None else f"{battery:.0f} %", show.moment(robot.get("last_seen")), _note(robot))
+    return (robot["id"], robot["kind"], robot["state"], robot.get("queues"), robot.get("tags"), held, *ends)
+
+
+def _note(robot: dict[str, Any]) -> str | None:
+    holds = [f"hold: {hold['reason']}" for hold in robot.get("holds") or ()]
+    return "; ".join([*holds, *([robot["note"]] if robot.get("note") else [])]) or None
+
+
+@command(app, "add")
+def add(
+    desk: Desk,
+    robot: RobotId,
+    kind: Annotated[str, typer.Option("--kind", help="agv, rpa, station or a word of your own.")] = "agv",
+    queue: Annotated[list[str] | None, typer.Option("--queue", help="Takes work of this queue; repeatable.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Has this tag; repeatable.")] = None,
+) -> None:
+    """Declare a robot, or change what was declared; its agent may be known already or come later."""
+    body = {"kind": kind, "queues": queue or [], "tags": tag or []}
+    desk.show(desk.client.put(f"/robots/{robot}", body), lambda answer: robot_table([answer]))
+
+
+def _register(name: str, sentence: str) -> None:
+    def run(desk: Desk, robot: RobotId, reason: Reason = None) -> None:
+        answer = desk.client.post(f"/robots/{robot}/{name}", {} if reason is None else {"reason": reason})
+        desk.show(answer, lambda found: robot_table([found]))
+
+    run.__doc__ = sentence
+    command(app, name)(run)
+
+
+_register("drain", "Let a robot finish what it has and give it nothing new: a pause.")
+_register("enable", "Give a robot work again.")
+_register("disable", "Let a robot finish what it has and give it nothing new: out of use.")
+
+
+@command(app, "release")
+def release(desk: Desk, robot: RobotId, reason: MustSay) -> None:
+    """End all holds of a robot; say who saw that it stands still."""
+    answer = desk.client.post(f"/robots/{robot}/release", {"reason": reason})
+    desk.show(answer, lambda found: robot_table([found]))
