@@ -1,5 +1,6 @@
 """How jobs are printed: a line each, or one with its results, logs, moves and what it waits for."""
 
+from collections.abc import Callable
 from typing import Any
 
 from cli import show
@@ -52,7 +53,13 @@ def _waiting(answer: dict[str, Any]) -> None:
     show.table(heads, lines, "it is not waiting")
 
 
-PARTS = {"job": _facts, "results": show.results, "logs": _logs, "events": _events, "waiting": _waiting}
+PARTS: dict[str, Callable[[Any], None]] = {
+    "job": _facts,
+    "results": show.results,
+    "logs": _logs,
+    "events": _events,
+    "waiting": _waiting,
+}
 """Part of a shown job to what prints it."""
 
 
