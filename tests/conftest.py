@@ -1,0 +1,82 @@
+"""What tests of several rooms share: the order of the suite, and one real broker."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cli.probes import find_mosquitto, free_port
+from tests.waiting import wait_for
+
+HERE = Path(__file__).parent
+CONFIG = """listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_inflight_messages 1000
+max_queued_messages 1000000
+max_packet_size 1100000
+"""
+
+
+class Broker(NamedTuple):
+    """Where the broker of the tests listens."""
+
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT"""
+        return f"{self.host}:{self.port}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole boxes last and one after another: two at once would only wait for each other's processor time."""
+    for item in items:
+        if _is_acceptance(item):
+            item.add_marker(pytest.mark.xdist_group("acceptance"))
+    items.sort(key=_is_acceptance)
+
+
+def _is_acceptance(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(HERE / "acceptance")
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> str:
+    """Path of a real broker; tests that need one are skipped by name where there is none."""
+    found = find_mosquitto()
+    if found is None:
+        pytest.skip("mosquitto is not installed (scripts/test installs it)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def broker(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A mosquitto on a free loopback port, shared by the tests of a worker; choose a topic prefix of your own."""
+    folder = tmp_path_factory.mktemp("broker")
+    where = Broker("127.0.0.1", free_port())
+    process = _start(mosquitto, where, folder)
+    try:
+        wait_for(lambda: _listens(where), 10, f"mosquitto on {where.address}")
+        yield where
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _start(program: str, where: Broker, folder: Path) -> subprocess.Popen[bytes]:
+    config = folder / "mosquitto.conf"
+    # Started as root, mosquitto becomes another user, who could not read a folder that is root's alone.
+    config.write_text(CONFIG.format(port=where.port) + "user root\n")
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+
+
+def _listens(where: Broker) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((where.host, where.port)) == 0
