@@ -161,6 +161,15 @@ def _complaints(path: str, error: ValidationError) -> Iterator[FlowProblem]:
         yield FlowProblem(path, "malformed", f"{where or 'definition'}: {item['msg']}"[:300])
 
 
+def read_inputs(definition: Any) -> tuple[tuple[InputParam, ...], tuple[FlowProblem, ...]]:
+    """Only the declared inputs of a definition, and what is wrong with them."""
+    problems: list[FlowProblem] = []
+    written = definition.get("inputParams") if isinstance(definition, Mapping) else None
+    if written and not isinstance(written, list):
+        return (), (FlowProblem("", "malformed", "inputParams: must be a list"),)
+    return _read_inputs(written or [], "inputParams", problems), tuple(problems)
+
+
 def _read_inputs(raw: list[Any], what: str, problems: list[FlowProblem]) -> tuple[InputParam, ...]:
     found: dict[str, InputParam] = {}
     if len(raw) > MAX_INPUTS:
