@@ -22,11 +22,11 @@ class Waiting:
     need: int
 
 
-_JOB_COLUMNS = (
-    "uid, run, state, priority, target, need, flow, flow_version, deployment, parameters, max_retries, on_lost, safe,"
-    " queue_timeout_s, time_limit_s, recording, debug, mock, parked, parent, parent_attempt, root, rerun_of,"
-    " retried_from, source, source_type, created_by, created_at"
-).split(", ")
+_JOB_COLUMNS = tuple(
+    "uid run state priority target need flow flow_version deployment parameters max_retries on_lost safe"
+    " queue_timeout_s time_limit_s recording debug mock parked parent parent_attempt root rerun_of"
+    " retried_from source source_type created_by created_at".split()
+)
 _INSERT = f"insert into jobs ({', '.join(_JOB_COLUMNS)}) values ({', '.join('?' * len(_JOB_COLUMNS))})"  # noqa: S608
 
 
@@ -48,7 +48,9 @@ def by_id(db: sqlite3.Connection, job: int) -> sqlite3.Row:
     return row
 
 
-def move(db: sqlite3.Connection, job: int, old: JobState, new: JobState, attempt: int | None, **changes: Any) -> None:
+def move(
+    db: sqlite3.Connection, job: int, old: JobState, new: JobState, in_attempt: int | None, /, **changes: Any
+) -> None:
     """Change a job's state, guarded by the state and attempt it is in; raises `StaleMove`.
 
     A terminal state never changes (I2): the guard refuses it whatever the caller believes.
@@ -58,10 +60,10 @@ def move(db: sqlite3.Connection, job: int, old: JobState, new: JobState, attempt
     names = "".join(f", {name} = ?" for name in changes)
     done = db.execute(
         f"update jobs set state = ?, version = version + 1{names} where id = ? and state = ? and attempt is ?",  # noqa: S608
-        (new.value, *changes.values(), job, old.value, attempt),
+        (new.value, *changes.values(), job, old.value, in_attempt),
     )
     if done.rowcount != 1:
-        raise StaleMove(f"job {job} is not {old} in attempt {attempt}")
+        raise StaleMove(f"job {job} is not {old} in attempt {in_attempt}")
 
 
 def change(db: sqlite3.Connection, job: int, **changes: Any) -> None:
@@ -98,7 +100,8 @@ def head(db: sqlite3.Connection, target: str, need: int, after: tuple[int, int] 
 def waiting_pairs(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
     """Every (target, need) under which something may be dispatched: one seek each, not a scan."""
     pair = db.execute(
-        "select target, need from jobs where state = 'queued' and ready = 1 and parked = 0 order by target, need limit 1"
+        "select target, need from jobs where state = 'queued' and ready = 1 and parked = 0"
+        " order by target, need limit 1"
     ).fetchone()
     while pair:
         yield pair["target"], pair["need"]
@@ -120,11 +123,14 @@ def ahead_of(db: sqlite3.Connection, target: str, priority: int, job: int, limit
 
 
 # ---------------------------------------------------------------- attempts
-def open_attempt(db: sqlite3.Connection, number: int, job: int, robot: str, slot: int, now_us: int) -> None:
+def open_attempt(
+    db: sqlite3.Connection, number: int, job: int, robot: str, slot: int, *, requeue: bool, now_us: int
+) -> None:
     """A new attempt; the unique indexes refuse a second one for the robot's slot or the job (I5)."""
     db.execute(
-        "insert into attempts (number, job, robot, slot, state, created_at) values (?, ?, ?, ?, 'created', ?)",
-        (number, job, robot, slot, now_us),
+        "insert into attempts (number, job, robot, slot, requeue, state, created_at)"
+        " values (?, ?, ?, ?, ?, 'created', ?)",
+        (number, job, robot, slot, int(requeue), now_us),
     )
 
 
@@ -160,7 +166,7 @@ def close_attempt(
 
 
 LIVE = (
-    "select a.number, a.job, a.robot, a.slot, a.journal, a.counted, j.uid, j.state, j.safe, j.on_lost, j.before,"
+    "select a.number, a.job, a.robot, a.slot, a.journal, a.counted, a.requeue, j.uid, j.state, j.safe, j.before,"
     " j.command, j.used, j.max_retries, j.no_retry, j.intention, j.intention_code, j.intention_text, j.parent,"
     " j.parent_attempt, j.time_limit_s, j.target, j.need, j.debug"
     " from attempts a join jobs j on j.id = a.job where a.open = 1 and j.attempt = a.number"

@@ -9,10 +9,8 @@ from controller.store.connection import to_json
 
 
 def load(db: sqlite3.Connection) -> list[sqlite3.Row]:
-    """Every robot that was not removed, and removed ones that still have a hold."""
-    return db.execute(
-        "select * from robots where removed = 0 or exists (select 1 from holds where robot = robots.id)"
-    ).fetchall()
+    """Every robot, removed ones included: they stay unknown until somebody adds them again."""
+    return db.execute("select * from robots").fetchall()
 
 
 def insert(

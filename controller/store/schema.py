@@ -65,7 +65,8 @@ FOUNDATION = (
     "create index jobs_parent on jobs (parent) where parent is not null",
     """create table attempts (
         number integer primary key, job integer not null references jobs, robot text not null,
-        slot integer not null default 0, open integer not null default 1, journal text, state text not null,
+        slot integer not null default 0, open integer not null default 1, requeue integer not null default 0,
+        journal text, state text not null,
         counted integer not null default 0, reason_code text, reason text, ended_by text, created_at integer not null,
         started_at integer, ended_at integer
     )""",

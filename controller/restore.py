@@ -1,0 +1,21 @@
+"""After an old backup came back under live robots: everything open is parked until robots and people have spoken."""
+
+from controller.desk import Desk
+from controller.domain.lifecycle import Event
+from controller.moves import Moves
+from controller.store import jobs
+from schemas.status import ACTIVE, JobState
+
+
+def park_everything(desk: Desk, moves: Moves) -> None:
+    """Every robot on hold, every open job parked ("may have run since"), no assignment of yesterday leaves again."""
+    for row in jobs.not_ended(desk.db):
+        live = desk.memory.live.get(row["attempt"]) if row["state"] in ACTIVE else None
+        jobs.change(desk.db, row["id"], parked=1)
+        desk.tell("job", "parked", job=row["id"], why="it may have run since the backup was made")
+        if live is not None and live.state == JobState.ASSIGNED:
+            moves.move(live, JobState.QUEUED, Event.RESTORE, code="restored", why="a backup was restored")
+            moves.hold_and_revoke(live, "restored")
+    for robot in desk.memory.robots.values():
+        desk.hold(robot, "restored", None, "a backup was restored")
+    desk.tell("system", "restored", why="a backup was restored; parked jobs wait for a person")
