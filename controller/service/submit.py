@@ -171,12 +171,14 @@ class SubmitService:
 
 def refuse_orchestration(desk: Desk, version: definitions.FlowVersion, target: Target) -> None:
     """A station would have to make child jobs of a CSelectAgvBp, which it cannot do yet."""
+    if "CSelectAgvBp" not in desk.memory.needs[version.need]:
+        return
     robots = desk.memory.robots.values()
     if target.queue is not None:
         kinds = {r.kind for r in robots if target.queue in r.queues and not r.removed}
     else:
         kinds = {r.kind for r in robots if r.id in (target.robots or ())}
-    if kinds == {"station"} and "CSelectAgvBp" in desk.memory.needs[version.need]:
+    if kinds == {"station"}:
         raise invalid("/target", "station", "a station cannot run a flow that selects an AGV (CSelectAgvBp) yet")
 
 
