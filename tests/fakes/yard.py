@@ -10,7 +10,7 @@ from controller.desk import Outgoing
 from controller.store.connection import Store, connect
 from schemas.commands import Answer, Frame
 
-PRINT_FLOW = {
+PRINT_FLOW: dict[str, Any] = {
     "inputParams": [],
     "outputParams": [],
     "rootBlock": {

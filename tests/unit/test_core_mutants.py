@@ -8,10 +8,12 @@ import pytest
 
 from controller.beats import Beats
 from controller.dispatcher import Dispatcher
+from controller.domain.lifecycle import LIFE
 from controller.memory import Memory
 from controller.moves import Moves
 from controller.reports import Reports
 from controller.store import jobs
+from schemas.status import JobState
 from tests.unit import test_core_protocol as protocol
 from tests.unit import test_core_queue as queue
 
@@ -62,8 +64,6 @@ def _memory_survives_rollback(patch: pytest.MonkeyPatch) -> None:
 
 def _cancel_shown_at_once(patch: pytest.MonkeyPatch) -> None:
     def cancel(self: Moves, row: Any, event: Any, who: str, why: str | None, **_more: Any) -> Any:
-        from controller.domain.lifecycle import LIFE, JobState
-
         live = self.desk.memory.live.get(row["attempt"])
         if live:
             self.move(live, JobState.CANCELLED, event, who=who, why=why)

@@ -3,6 +3,7 @@
 import pytest
 
 from controller.core_settings import CoreSettings
+from schemas.commands import Frame
 from tests.fakes.yard import FakeRobot, Yard, running
 
 
@@ -375,13 +376,15 @@ def test_a_rollback_forgets_what_the_turn_believed() -> None:
     class Full(Exception):
         pass
 
-    with pytest.raises(Full), yard.store.transaction():
-        from schemas.commands import Frame
-
+    def turn() -> None:
         args = {"flow": "hello", "target": {"queue": "main"}}
-        yard.core.command(yard.instant(), Frame(id=1, command="job.submit", args=args))
-        yard.core.tick(yard.instant())
-        raise Full
+        with yard.store.transaction():
+            yard.core.command(yard.instant(), Frame(id=1, command="job.submit", args=args))
+            yard.core.tick(yard.instant())
+            raise Full
+
+    with pytest.raises(Full):
+        turn()
     yard.core.undo()
     assert yard.core.take() == []
     assert yard.rows("jobs") == []

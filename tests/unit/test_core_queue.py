@@ -15,8 +15,8 @@ def _delay_flow() -> dict[str, Any]:
         "id": 1, "name": "b1", "blockType": "DelayBp", "children": {},
         "inputParams": {"timeMillis": {"type": "Simple", "value": 5, "required": True}},
     }  # fmt: skip
-    root = PRINT_FLOW["rootBlock"] | {"children": {"default": [block]}}
-    return PRINT_FLOW | {"rootBlock": root}
+    root: dict[str, Any] = PRINT_FLOW["rootBlock"]
+    return PRINT_FLOW | {"rootBlock": root | {"children": {"default": [block]}}}
 
 
 def _finish(yard: Yard, name: str) -> str:
@@ -118,6 +118,8 @@ def test_a_robot_has_at_most_one_job_and_a_station_its_capacity() -> None:
     for _ in range(3):
         yard.submit()
         yard.submit(target={"queue": "desk"})
+    robot.accept()
+    robot.beat(robot.hold())
     assert len(robot.all("assign")) == 1
     station.accept()
     assert len({m["attempt"] for m in station.all("assign")}) == 2
