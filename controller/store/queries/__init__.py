@@ -1,0 +1,54 @@
+"""The read side: what the web shows, from read-only connections, always along an index."""
+
+from controller.store.queries.blocks import new_logs, page_of_logs, page_of_runs, runs_of
+from controller.store.queries.catalogue import (
+    deployment,
+    flow,
+    flow_exists,
+    page_of_deployments,
+    page_of_flows,
+)
+from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
+from controller.store.queries.job_lists import JobFilter, Order, count_jobs, page_of_jobs
+from controller.store.queries.jobs import index_of, job_id, jobs_by_uid, page_of_attempts, shown_attempt
+from controller.store.queries.moves import events_after, last_event, page_of_job_events, page_of_robot_events
+from controller.store.queries.reader import Reader, Unreadable
+from controller.store.queries.tree import belongs, results
+from controller.store.queries.walk import BadCursor, bind, name_cursor, read_name_cursor
+
+__all__ = [
+    "BadCursor",
+    "JobFilter",
+    "Order",
+    "Reader",
+    "StoredRobot",
+    "Unreadable",
+    "belongs",
+    "bind",
+    "count_jobs",
+    "deployment",
+    "events_after",
+    "flow",
+    "flow_exists",
+    "index_of",
+    "job_id",
+    "jobs_by_uid",
+    "last_event",
+    "name_cursor",
+    "new_logs",
+    "page_of_attempts",
+    "page_of_deployments",
+    "page_of_flows",
+    "page_of_job_events",
+    "page_of_jobs",
+    "page_of_logs",
+    "page_of_robot_events",
+    "page_of_runs",
+    "queues",
+    "read_name_cursor",
+    "results",
+    "robot_exists",
+    "runs_of",
+    "shown_attempt",
+    "stored_robots",
+]

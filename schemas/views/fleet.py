@@ -1,0 +1,79 @@
+"""What is answered about robots and queues."""
+
+from typing import Any
+
+from schemas.status import RobotState
+from schemas.views.base import Page, Time, View
+
+
+class Hold(View):
+    """Why a robot gets no new work."""
+
+    reason: str
+    attempt: int | None
+    since: Time
+    note: str | None
+
+
+class HeldAttempt(View):
+    """An attempt in a robot's hand; activity and path are what it says itself."""
+
+    job: str | None
+    attempt: int
+    activity: str | None
+    path: str | None
+    progress: float | None = None
+
+
+class Robot(View):
+    """A robot: what is declared, what it says, what it does."""
+
+    id: str
+    name: str
+    kind: str
+    queues: list[str]
+    tags: list[str]
+    state: RobotState
+    enabled: bool
+    note: str | None
+    holds: list[Hold]
+    held: list[HeldAttempt]
+    accepting: bool | None
+    battery: float | None
+    charging: bool | None
+    position: dict[str, Any] | None
+    load: dict[str, Any] | None
+    capabilities: list[str]
+    capacity: int
+    version: str | None
+    last_seen: Time | None
+    clock_offset_ms: int | None
+
+
+class UnknownRobot(View):
+    """Heard, but not added: it gets no work."""
+
+    robot: str
+    kind: str | None = None
+    since: Time | None = None
+
+
+class RobotPage(Page[Robot]):
+    """A page of robots, with those that are heard but were never added."""
+
+    unknown: tuple[UnknownRobot, ...] = ()
+
+
+class Queue(View):
+    """A named group of robots and the work that waits for them."""
+
+    id: str
+    name: str
+    robots: list[str]
+    waiting: int
+    oldest_wait_s: float | None
+    wait_limit_s: float | None
+
+
+class QueuePage(Page[Queue]):
+    """A page of queues."""
