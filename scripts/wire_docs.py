@@ -1,7 +1,6 @@
-"""Writes docs/wire.md and docs/wire-schema.json from the types of the messages, so that they are never stale."""
+"""Makes docs/wire.md and docs/wire-schema.json from the types of the messages, so that they are never stale."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -190,25 +189,3 @@ def wire_page() -> str:
     for name, content in slots().items():
         page = page.replace("{{" + name + "}}", content.rstrip())
     return page
-
-
-def made() -> dict[Path, str]:
-    """Every document that is made from the code."""
-    return {DOCS / "wire.md": wire_page(), DOCS / "wire-schema.json": whole_schema()}
-
-
-def main() -> int:
-    """Write them; with --check say which are stale instead."""
-    stale = [path for path, text in made().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    if "--check" in sys.argv[1:]:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is stale: run scripts/docs", file=sys.stderr)
-        return 1 if stale else 0
-    for path in stale:
-        path.write_text(made()[path], encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Writes every document that is made from the code; with --check only says which are stale."""
+
+import sys
+from pathlib import Path
+
+from scripts.cli_docs import cli_page
+from scripts.wire_docs import DOCS, ROOT, whole_schema, wire_page
+
+
+def made() -> dict[Path, str]:
+    """Every document that is made from the code, with what it must say."""
+    return {DOCS / "wire.md": wire_page(), DOCS / "wire-schema.json": whole_schema(), DOCS / "cli.md": cli_page()}
+
+
+def main() -> int:
+    """Write what is stale, or name it."""
+    pages = made()
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        name = path.relative_to(ROOT)
+        if "--check" in sys.argv[1:]:
+            print(f"{name} is stale: run scripts/docs", file=sys.stderr)
+        else:
+            path.write_text(pages[path], encoding="utf-8")
+            print(f"wrote {name}")
+    return 1 if stale and "--check" in sys.argv[1:] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
