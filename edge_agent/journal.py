@@ -1,0 +1,345 @@
+"""What an agent may not forget, in SQLite: one file, and in it one journal for each robot of the process."""
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic_core import from_json, to_json
+
+from edge_agent.operations import BlockReport, PastRun
+from edge_agent.records import Ended, Held, OutRow
+from schemas.messages import ENDS
+from schemas.status import Phase
+
+MEMORY = 1000
+"""Ended attempts whose end can still be told."""
+_FRESH = 256
+"""Rows kept in memory after their commit, because the next thing that happens is sending them."""
+_THIN_STEP = 2000
+
+_SCHEMA = """
+create table if not exists robots (
+  robot text primary key, journal text not null, head integer not null, highest integer not null
+) strict, without rowid;
+create table if not exists rows (
+  robot text not null, seq integer not null, kind text not null, attempt integer, span integer not null,
+  body blob not null, primary key (robot, seq)
+) strict, without rowid;
+create table if not exists held (
+  robot text not null, attempt integer not null, job text not null, assign blob not null, command integer not null,
+  started integer not null, pause integer, paused integer not null, stop text,
+  stop_command integer, elapsed real not null, primary key (robot, attempt)
+) strict, without rowid;
+create table if not exists runs (
+  robot text not null, attempt integer not null, path text not null, try integer not null, n integer not null,
+  status text not null, inputs blob, outputs blob, reason text, primary key (robot, attempt, path, try)
+) strict, without rowid;
+create table if not exists ended (
+  robot text not null, attempt integer not null, job text not null, kind text not null, reason text, outputs blob,
+  primary key (robot, attempt)
+) strict, without rowid;
+"""
+_ROBOT = "insert or replace into robots values (?, ?, ?, ?)"
+_ROW = "insert into rows values (?, ?, ?, ?, ?, ?)"
+_ACK = "delete from rows where robot = ?1 and seq <= ?2 and seq + span <= ?2"
+_ACK_PART = "update rows set span = seq + span - ?2 - 1, seq = ?2 + 1 where robot = ?1 and seq <= ?2"
+_THIN = "delete from rows where robot = ? and seq > ? and seq <= ?"
+_DROPPED = "update rows set kind = 'dropped', attempt = null, span = ?3, body = x'7b7d' where robot = ?1 and seq = ?2"
+_HOLD = "insert into held values (?, ?, ?, ?, 0, 0, null, 0, null, null, 0)"
+_KEEP = """update held set command = ?3, started = ?4, pause = ?5, paused = ?6, stop = ?7, stop_command = ?8,
+  elapsed = ?9 where robot = ?1 and attempt = ?2"""
+_LET_GO = "delete from held where robot = ? and attempt = ?"
+_RUN = """insert into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set n = excluded.n,
+  status = excluded.status, inputs = coalesce(excluded.inputs, inputs), outputs = coalesce(excluded.outputs, outputs),
+  reason = coalesce(excluded.reason, reason)"""
+_DROP_RUNS = "delete from runs where robot = ? and attempt = ?"
+_END = "insert or replace into ended values (?, ?, ?, ?, ?, ?)"
+_FORGET = """delete from ended where robot = ?1 and attempt <
+  (select attempt from ended where robot = ?1 order by attempt desc limit 1 offset ?2)"""
+# Two steps: a primary key that moves past its neighbours would meet them.
+_SHIFT = "update rows set seq = ?2 - seq where robot = ?1"
+_UPRIGHT = "update rows set seq = -seq where robot = ?1"
+_EXTENT = "select min(seq), count(*), max(case when span > 0 then seq + span end) from rows where robot = ?"
+_ABOUT = "select attempt, seq, kind from rows where robot = ? and attempt is not null order by seq"
+
+
+Acknowledged = Literal["gone", "nothing", "old copy"]
+"""What an acknowledgement did: rows are gone; none was left to go; the journal has a new id."""
+
+
+class NotWritten(Exception):
+    """The disk did not take a transaction; everything is kept in memory and goes with the next one."""
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """The only connection factory: every commit is on the disk before it returns."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = full")
+    db.execute("pragma busy_timeout = 5000")
+    return db
+
+
+class JournalFile:
+    """One file and its transactions.
+
+    Writes are collected and executed at the end of `transaction()`, all robots together: one fsync. A transaction
+    that the disk refuses stays collected, so what is in memory is never behind what will be written.
+    """
+
+    def __init__(self, path: Path | str, make_id: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
+        """Open or make the file (":memory:" for tests); raises `sqlite3.Error` if it is not a journal."""
+        self.make_id = make_id
+        self._db = _connect(str(path))
+        self._db.executescript(_SCHEMA)
+        self._pending: list[tuple[str, str, tuple[Any, ...]]] = []
+        self._touched: dict[str, Journal] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What journals write inside is committed at the end, all or nothing; raises `NotWritten`."""
+        yield
+        self.commit()
+
+    def commit(self) -> None:
+        """Write what was collected; raises `NotWritten` and keeps it."""
+        if not self._touched:
+            return
+        try:
+            self._db.execute("begin immediate")
+            self._write()
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise NotWritten(str(error)) from error
+        touched, self._touched, self._pending = self._touched, {}, []
+        for journal in touched.values():
+            journal.committed()
+
+    def discard(self, robot: str) -> None:
+        """Forget what one robot wrote since the last commit; its `Journal` must be made anew."""
+        self._pending = [write for write in self._pending if write[0] != robot]
+        self._touched.pop(robot, None)
+
+    def write(self, journal: "Journal", sql: str, *values: Any) -> None:
+        self._pending.append((journal.robot, sql, (journal.robot, *values)))
+        self._touched[journal.robot] = journal
+
+    def touch(self, journal: "Journal") -> None:
+        self._touched[journal.robot] = journal
+
+    def read(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the last committed state."""
+        return self._db.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; what was not committed is gone."""
+        self._db.close()
+
+    def _write(self) -> None:
+        for sql, writes in groupby(self._pending, key=lambda write: write[1]):
+            self._db.executemany(sql, [values for _, _, values in writes])
+        self._db.executemany(_ROBOT, [(j.robot, j.id, j.head, j.highest) for j in self._touched.values()])
+
+
+class Journal:
+    """The journal of one robot; reading never waits for a transaction that is still open."""
+
+    def __init__(self, file: JournalFile, robot: str, max_rows: int = 20_000) -> None:
+        file.discard(robot)
+        self._file, self.robot, self._max_rows = file, robot, max_rows
+        self._fresh: dict[int, OutRow] = {}
+        self._ended: dict[int, Ended] = {}
+        self._ends = 0
+        known = file.read("select journal, head, highest from robots where robot = ?", robot)
+        self.id: str
+        self.head: int
+        self.highest: int
+        self.id, self.head, self.highest = known[0] if known else (file.make_id(), 0, 0)
+        if not known:
+            file.touch(self)
+        first, self._count, thinned_to = file.read(_EXTENT, robot)[0]
+        self.first: int = first if first is not None else self.head + 1
+        """The smallest row still kept; head + 1 if there is none."""
+        self._thinned_to: int = thinned_to or 0
+        self._safe = self.head
+        self._thin_at = max_rows
+        self._answers = {attempt: seq for attempt, seq, kind in file.read(_ABOUT, robot) if _answers(kind)}
+
+    # -------------------------------------------------------------- reports
+    def append(self, kind: str, attempt: int | None, body: bytes) -> int:
+        """Add a report and return its number."""
+        self.head += 1
+        row = OutRow(self.head, kind, attempt, 0, body)
+        self._fresh[row.seq] = row
+        self._count += 1
+        if attempt is not None and _answers(kind):
+            self._answers[attempt] = row.seq
+        self._file.write(self, _ROW, row.seq, kind, attempt, 0, body)
+        return row.seq
+
+    def answer(self, attempt: int) -> int | None:
+        """Number of the unacknowledged *accepted* or end of an attempt."""
+        return self._answers.get(attempt)
+
+    def acknowledge(self, upto: int) -> Acknowledged:
+        """Rows up to this number are recorded elsewhere; beyond the head: this disk is an old copy, rows stay."""
+        if upto > self.head:
+            self._start_anew()
+            return "old copy"
+        if upto < self.first:
+            return "nothing"
+        self._file.write(self, _ACK, upto)
+        if upto < self._thinned_to:
+            # Of a `dropped` row the end may be unknown yet: what is left of it keeps its place.
+            self._file.write(self, _ACK_PART, upto)
+        while self._fresh and next(iter(self._fresh)) <= upto:
+            del self._fresh[next(iter(self._fresh))]
+        self._answers = {attempt: seq for attempt, seq in self._answers.items() if seq > upto}
+        self.first = upto + 1
+        self._count = min(self._count, self.head - upto)
+        return "gone"
+
+    def rows(self, start: int, limit: int) -> list[OutRow]:
+        """Unacknowledged reports from a number on, in order, at most `limit`."""
+        start = max(start, self.first)
+        oldest = next(iter(self._fresh), self.head + 1)
+        found: list[OutRow] = []
+        if start < oldest:
+            query = "select seq, kind, attempt, span, body from rows where robot = ? and seq >= ? and seq < ? limit ?"
+            found = [OutRow(*row) for row in self._file.read(query, self.robot, start, oldest, limit)]
+        seq = found[-1].seq + 1 + found[-1].span if found else start
+        while len(found) < limit and seq in self._fresh:
+            row = self._fresh[seq]
+            found.append(row)
+            seq += 1 + row.span
+        return found
+
+    def thin(self, keep_upto: int) -> None:
+        """When there are too many rows, the oldest log rows above `keep_upto` become `dropped` rows."""
+        if self._count <= self._thin_at:
+            return
+        query = (
+            "select seq, span from rows where robot = ? and seq >= ? and seq <= ? and kind in ('log', 'dropped')"
+            " order by seq limit ?"
+        )
+        last = min(self._safe, next(iter(self._fresh), self.head + 1) - 1)
+        logs = self._file.read(query, self.robot, max(self.first, keep_upto + 1), last, _THIN_STEP)
+        for seq, to, several in _islands(logs):
+            self._file.write(self, _THIN, seq, to)
+            self._file.write(self, _DROPPED, seq, to - seq)
+            self._count -= several - 1
+            self._thinned_to = max(self._thinned_to, to)
+        # Where nothing could be thinned it is not tried again with every row.
+        self._thin_at = max(self._max_rows, self._count + self._max_rows // 10)
+
+    # -------------------------------------------------------------- attempts
+    def raise_highest(self, attempt: int) -> None:
+        """This number was seen: a late assign of it is never run."""
+        if attempt > self.highest:
+            self.highest = attempt
+            self._file.touch(self)
+
+    def hold(self, held: Held) -> None:
+        """A new attempt is in hand."""
+        self._file.write(self, _HOLD, held.attempt, held.job, held.assign)
+
+    def keep(self, held: Held) -> None:
+        """Write an attempt in hand as it stands now."""
+        flags = (held.command, held.started, held.pause, held.paused, held.stop, held.stop_command, held.elapsed)
+        self._file.write(self, _KEEP, held.attempt, *flags)
+
+    def held(self) -> list[Held]:
+        """The attempts in hand at the last commit, oldest first."""
+        found = self._file.read("select * from held where robot = ? order by attempt", self.robot)
+        return [_held(*row[1:]) for row in found]
+
+    def end(self, ended: Ended) -> None:
+        """The attempt is over: its end is remembered, its place and block runs are not."""
+        self._ended[ended.attempt] = ended
+        outputs = None if ended.outputs is None else to_json(ended.outputs)
+        self._file.write(self, _LET_GO, ended.attempt)
+        self._file.write(self, _DROP_RUNS, ended.attempt)
+        self._file.write(self, _END, ended.attempt, ended.job, ended.kind, ended.reason, outputs)
+        self._ends += 1
+        if self._ends % 50 == 1:
+            self._file.write(self, _FORGET, MEMORY - 1)
+
+    def ended(self, attempt: int) -> Ended | None:
+        """What became of an attempt, as long as it is remembered."""
+        if attempt in self._ended:
+            return self._ended[attempt]
+        query = "select attempt, job, kind, reason, outputs from ended where robot = ? and attempt = ?"
+        for row in self._file.read(query, self.robot, attempt):
+            attempt_, job, kind, reason, outputs = row
+            return Ended(attempt_, job, kind, reason, _load(outputs))
+        return None
+
+    def run(self, attempt: int, report: BlockReport) -> None:
+        """Remember how far a block run is, for replay."""
+        values = (None if v is None else to_json(v) for v in (report.inputs, report.outputs))
+        self._file.write(
+            self, _RUN, attempt, report.path, report.try_, report.n, str(report.status), *values, report.reason
+        )
+
+    def past(self, attempt: int) -> dict[tuple[str, int], PastRun]:
+        """The block runs of an attempt in hand at the last commit, by path and try."""
+        query = "select path, try, n, status, inputs, outputs, reason from runs where robot = ? and attempt = ?"
+        return {
+            (path, try_): PastRun(n, Phase(status), _load(inputs), _load(outputs), reason)
+            for path, try_, n, status, inputs, outputs, reason in self._file.read(query, self.robot, attempt)
+        }
+
+    # -------------------------------------------------------------- housekeeping
+    def committed(self) -> None:
+        """The file has written everything so far."""
+        self._safe = self.head
+        self._ended.clear()
+        while len(self._fresh) > _FRESH:
+            del self._fresh[next(iter(self._fresh))]
+
+    def _start_anew(self) -> None:
+        """Somebody knows more of this journal than its disk: a new id, the rows kept and counted from 1."""
+        shift = self.first - 1
+        self.id = self._file.make_id()
+        self.head, self.first = self.head - shift, 1
+        self._fresh = {seq - shift: replace(row, seq=seq - shift) for seq, row in self._fresh.items()}
+        self._answers = {attempt: seq - shift for attempt, seq in self._answers.items()}
+        self._thinned_to -= shift
+        self._safe = 0
+        self._file.write(self, _SHIFT, shift)
+        self._file.write(self, _UPRIGHT)
+
+
+def _answers(kind: str) -> bool:
+    """Such a row is what a repeated assign or cancel asks for."""
+    return kind == "accepted" or kind in ENDS
+
+
+def _held(*row: Any) -> Held:
+    attempt, job, assign, command, started, pause, paused, stop, stop_command, elapsed = row
+    return Held(attempt, job, assign, command, bool(started), pause, bool(paused), stop, stop_command, elapsed)
+
+
+def _load(data: bytes | None) -> Any:
+    return None if data is None else from_json(data)
+
+
+def _islands(logs: list[tuple[Any, ...]]) -> Iterator[tuple[int, int, int]]:
+    """Runs of neighbouring rows as (first, last, how many rows)."""
+    start, end, several = 0, -1, 0
+    for seq, span in logs:
+        if several and seq == end + 1:
+            end, several = seq + span, several + 1
+            continue
+        if several:
+            yield start, end, several
+        start, end, several = seq, seq + span, 1
+    if several:
+        yield start, end, several
