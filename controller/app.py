@@ -1,0 +1,179 @@
+"""The controller's process: puts the rooms together, runs the loop, and ends when it is told to or left alone."""
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from config.clock import instant, steady
+from config.logs import set_up
+from config.settings import ServeSettings
+from controller.core import Core
+from controller.core_settings import CoreSettings
+from controller.frames import socket_path
+from controller.link import Link, LinkSettings
+from controller.lock import DataInUse, DataLock
+from controller.loop import Loop
+from controller.socket import CommandSocket
+from controller.store.connection import Store, StoreTooNew
+from controller.store.failures import is_trouble
+from controller.store.upkeep import checkpoint
+from controller.system import SystemReport
+from schemas.topics import Topics
+
+log = logging.getLogger(__name__)
+
+SETTINGS_VARIABLE = "YARDMASTER_CONTROLLER"
+"""Settings as JSON, from the supervisor to this process; the process then ends when its standard input closes."""
+CHECKPOINT_S = 30.0
+REFUSED = 1
+_CORE_OPTIONS = frozenset(CoreSettings.__dataclass_fields__) & frozenset(ServeSettings.model_fields) - {"auto_accept"}
+
+
+class Controller:
+    """Everything of one controller, opened in order and closed in the opposite one."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._closing = ExitStack()
+        with ExitStack() as opening:
+            self._open(settings, opening)
+            self._closing = opening.pop_all()
+        self._stopping = False
+        self._upkeep_at = steady() + CHECKPOINT_S
+
+    def _open(self, settings: ServeSettings, opening: ExitStack) -> None:
+        data_dir, topics = settings.data_dir, Topics(settings.topic_prefix)
+        opening.callback(DataLock.take(data_dir).release)
+        self.database = data_dir / "yardmaster.db"
+        self.store = Store.open(self.database)
+        opening.callback(self.store.close)
+        self.selector = selectors.DefaultSelector()
+        opening.callback(self.selector.close)
+        self._open_wake_up(opening)
+        self.core = Core(self.store, core_settings(settings))
+        with self.store.transaction():
+            self.core.start(instant())
+        self.door = CommandSocket(socket_path(data_dir), self.selector)
+        opening.callback(self.door.close)
+        self.link = Link(link_settings(settings, topics), self.selector, self.wake)
+        opening.callback(self.link.close)
+        self.loop = Loop(self.core, self.store, self.link, self.door, topics)
+        report = SystemReport(self.core, self.loop, self.link, self.door, self.database)
+        self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
+
+    def _open_wake_up(self, opening: ExitStack) -> None:
+        """Signals and other threads wake the loop by a byte."""
+        self._near, self._far = socket.socketpair()
+        for end in (self._near, self._far):
+            end.settimeout(0)
+            opening.callback(end.close)
+        self.selector.register(self._near, selectors.EVENT_READ, lambda _mask: self._near.recv(4096))
+
+    def wake(self) -> None:
+        """Have the loop look again; from any thread."""
+        try:
+            self._far.send(b"\0")
+        except OSError as error:  # full: it will wake anyway; closed: there is nothing left to wake
+            log.debug("not woken: %s", error)
+
+    def stop(self, *_: Any) -> None:
+        """End after the turn that is under way; from any thread, or as a signal's handler."""
+        self._stopping = True
+        self.wake()
+
+    def stop_when_closed(self, descriptor: int) -> None:
+        """End when the supervisor's end of a pipe is closed, which happens however it ends."""
+        self.selector.register(descriptor, selectors.EVENT_READ, lambda _mask: self._heard(descriptor))
+
+    def _heard(self, descriptor: int) -> None:
+        if not os.read(descriptor, 4096):
+            log.info("the supervisor is gone")
+            self.selector.unregister(descriptor)
+            self.stop()
+
+    def run(self) -> None:
+        """Turn after turn, until `stop`."""
+        while not self._stopping:
+            self.loop.run_once(self.selector)
+            if steady() >= self._upkeep_at:
+                self._upkeep()
+
+    def _upkeep(self) -> None:
+        self._upkeep_at = steady() + CHECKPOINT_S
+        self.door.sweep()
+        if self.loop.trouble is None:
+            self._fold_log()
+
+    def _fold_log(self) -> None:
+        try:
+            checkpoint(self.store.db, self.database)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.warning("the write-ahead log could not be folded back: %s", error)
+
+    def close(self) -> None:
+        """Close everything, last opened first."""
+        self._closing.close()
+
+
+def core_settings(settings: ServeSettings) -> CoreSettings:
+    """What the core decides by."""
+    shared = {name: getattr(settings, name) for name in _CORE_OPTIONS}
+    return CoreSettings(auto_accept=settings.accepts_unknown, **shared)
+
+
+def link_settings(settings: ServeSettings, topics: Topics) -> LinkSettings:
+    """How the controller is known to the broker; at our own broker its name is fixed, the access rules name it."""
+    password = settings.broker_password.get_secret_value() if settings.broker_password is not None else None
+    external = settings.broker == "external"
+    return LinkSettings(
+        address=settings.mqtt_at,
+        topics=topics,
+        user=settings.broker_user if external else "yardmaster",
+        password=password if external else None,
+        reconnect_first_s=settings.reconnect_first_s,
+        reconnect_max_s=settings.reconnect_max_s,
+    )
+
+
+def run(settings: ServeSettings, watched: int | None = None) -> int:
+    """Run a controller until SIGTERM, SIGINT or the end of the watched descriptor; 0, or 1 when it could not."""
+    try:
+        controller = Controller(settings)
+    except (DataInUse, StoreTooNew, OSError) as error:
+        log.error("the controller cannot start: %s", error)
+        return REFUSED
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, controller.stop)
+    if watched is not None:
+        controller.stop_when_closed(watched)
+    try:
+        controller.run()
+    except Exception:
+        log.critical("the controller ends because of a defect or a damaged database", exc_info=True)
+        return REFUSED
+    finally:
+        controller.close()
+    return 0
+
+
+def main() -> int:
+    """Entry of the process that the supervisor starts."""
+    text = os.environ.get(SETTINGS_VARIABLE)
+    if text is None:
+        sys.stderr.write("The controller is started by `yardmaster serve`.\n")
+        return 2
+    settings = ServeSettings.model_validate_json(text)
+    set_up("controller", settings.log_level, settings.log_format)
+    Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return run(settings, watched=sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
