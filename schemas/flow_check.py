@@ -1,6 +1,6 @@
 """Checks a flow with all its sub-flows, and lists every problem with the block's path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,15 @@ class _Seen:
     flow: Flow
     height: int
     selects: bool
+    beside: bool
+
+
+@dataclass(frozen=True)
+class _Below:
+    block: Block
+    height: int
+    selects: bool
+    beside: bool
 
 
 def check_flow(definition: Any, flow_id: str, resolve: Resolve) -> FlowCheck:
@@ -64,9 +73,11 @@ class _Checker:
         self.needs |= {block.kind for block in blocks}
         inside = _inside_select(flow.root)
         below = [self._sub_task(block, base, (*chain, flow_id), inside) for block in blocks if block.kind == SUB_TASK]
-        height = max([*(block.level for block in blocks), *(height for height, _ in below)], default=1)
-        selects = any(block.kind == SELECT for block in blocks) or any(selects for _, selects in below)
-        self._seen[flow_id] = seen = _Seen(flow, height, selects)
+        height = max([*(block.level for block in blocks), *(item.height for item in below)], default=1)
+        selects = any(block.kind == SELECT for block in blocks) or any(item.selects for item in below)
+        beside = {item.block.path for item in below if item.beside}
+        self._add(base, list(_tries_around(flow.root, beside)))
+        self._seen[flow_id] = seen = _Seen(flow, height, selects, bool(beside))
         return seen
 
     def _small_enough(self, definition: Any, base: str) -> bool:
@@ -84,19 +95,19 @@ class _Checker:
             path = "/".join(part for part in (base, problem.path) if part)
             self.problems.append(FlowProblem(path, problem.code, problem.message))
 
-    def _sub_task(self, block: Block, base: str, chain: tuple[str, ...], inside: set[str]) -> tuple[int, bool]:
-        """Height and selection of what a sub-task runs, its own level included."""
+    def _sub_task(self, block: Block, base: str, chain: tuple[str, ...], inside: set[str]) -> "_Below":
+        """What a sub-task brings with it, its own level included."""
         path = "/".join(part for part in (base, block.path) if part)
         seen = self._find(block, path, chain)
         if seen is None:
-            return block.level, False
+            return _Below(block, block.level, selects=False, beside=_runs_beside(block))
         height = block.level + seen.height
         if height > MAX_LEVELS:
             self._add(path, [FlowProblem("", "bounds", f"nested deeper than {MAX_LEVELS} levels with this sub-flow")])
         if seen.selects and block.path in inside:
             self._add(path, [FlowProblem("", "misplaced", f"this sub-flow has {SELECT}, and is inside of one")])
         self._add(path, _sub_inputs(block, seen.flow))
-        return height, seen.selects
+        return _Below(block, height, seen.selects, seen.beside or _runs_beside(block))
 
     def _find(self, block: Block, path: str, chain: tuple[str, ...]) -> _Seen | None:
         sub_id = called_flow(block)
@@ -123,6 +134,24 @@ def called_flow(block: Block) -> str | None:
     sources, _ = read_sources(block)
     source = sources.get("flow")
     return source.literal if source is not None and isinstance(source.literal, str) else None
+
+
+def _runs_beside(block: Block) -> bool:
+    """It runs beside the flow, or may do so."""
+    sources, _ = read_sources(block)
+    source = sources.get("ifAsync")
+    return source is not None and (any(source.expressions()) or bool(source.literal))
+
+
+def _tries_around(root: Block | None, beside: set[str]) -> Iterator[FlowProblem]:
+    """Blocks that would be tried again while a sub-task of their last try still runs beside."""
+    todo = [root] if root and beside else []
+    while todo:
+        block = todo.pop()
+        if block.retry.times and any(path == block.path or path.startswith(block.path + "/") for path in beside):
+            message = "cannot be tried again: a sub-task inside runs beside the flow"
+            yield FlowProblem(block.path, "misplaced", message)
+        todo.extend(block.children())
 
 
 def _inside_select(root: Block | None) -> set[str]:

@@ -1,9 +1,10 @@
 """What each kind of block does, one function a kind, and the table that finds them."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from edge_agent.flow.engine import Body, Step
+from edge_agent.flow.engine import Body, Outputs, Step
 from edge_agent.flow.frame import Frame, Place, TooMany
 from edge_agent.flow.signals import Beyond, Broke, Failed, Interrupted, Returned, Signal, Stopped
 from edge_agent.flow.tasks import Task
@@ -13,7 +14,6 @@ from schemas.flow_check import OWN_PARAMS
 from schemas.flow_params import value_of
 from schemas.values import BadValue, convert, plain, text_of
 
-Outputs = dict[str, Any] | None
 _RANKS: tuple[tuple[type[Signal], ...], ...] = ((Interrupted,), (Failed, Returned, Broke), (Stopped,), (Beyond,))
 
 
@@ -27,7 +27,7 @@ async def parallel(step: Step) -> Outputs:
     """All children at once; the first that fails makes the others end."""
     place = step.inside()
     children = step.block.branches.get("default", [])
-    tasks = await step.engine.beside_all([step.child(child, place) for child in children])
+    tasks = await step.engine.beside_all([partial(step.child, child, place) for child in children])
     if (signal := strongest(tasks)) is not None:
         raise signal
     return None

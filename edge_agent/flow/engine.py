@@ -9,13 +9,14 @@ from edge_agent.flow.frame import Place, Run
 from edge_agent.flow.program import Program
 from edge_agent.flow.recall import Recall
 from edge_agent.flow.signals import Failed, Interrupted, Stopped
-from edge_agent.flow.tasks import Task, Tasks, Wait
+from edge_agent.flow.tasks import Task, Tasks, Wait, Work
 from edge_agent.operations import BlockReport, FlowHost, PastRun
 from schemas.blocks import MAX_ITERATIONS
 from schemas.flow import Block
 from schemas.messages import Assign
 from schemas.status import LogLevel, Phase
 
+Outputs = dict[str, Any] | None
 MAX_RUNS = 20_000
 RUNS_PER_TURN = 500
 """After so many steps the agent gets its turn back, so that a busy flow cannot keep heartbeats from leaving."""
@@ -108,7 +109,7 @@ class Engine:
         if task.cancelled:
             raise Stopped
 
-    async def beside_all(self, works: list[Coroutine[Any, Any, None]]) -> list[Task]:
+    async def beside_all(self, works: list[Work]) -> list[Task]:
         """Run works side by side; the first that leaves with a signal makes the others end."""
         parent = self.tasks.current
         tasks = [self.tasks.spawn(work, parent) for work in works]
@@ -119,28 +120,28 @@ class Engine:
         await Wait(lambda: all(task.done for task in tasks))
         return tasks
 
-    def run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_beside(self, work: Work) -> None:
         """Run a work beside the flow, which ends only after it; an interruption in it ends the flow, too."""
 
         async def keep() -> None:
             try:
-                await work
+                await work()
             except Interrupted:
                 if self.root is not None:
                     self.root.cancel()
                 raise
 
-        self.beside.append(self.tasks.spawn(keep(), self.root))
+        self.beside.append(self.tasks.spawn(keep, self.root))
 
-    async def within(self, limit_ms: int, work: Coroutine[Any, Any, dict[str, Any] | None]) -> dict[str, Any] | None:
-        """Run a work that may take so long, counted anew after a restart; raises `Failed` if it takes longer."""
-        result: list[dict[str, Any] | None] = []
+    async def within(self, limit_ms: int, body: Callable[[], Coroutine[Any, Any, Outputs]]) -> Outputs:
+        """Run a body that may take so long, counted anew after a restart; raises `Failed` if it takes longer."""
+        result: list[Outputs] = []
 
         async def keep() -> None:
-            result.append(await work)
+            result.append(await body())
 
         owner, until = self.tasks.current, self.now + limit_ms / 1000
-        task = self.tasks.spawn(keep(), owner)
+        task = self.tasks.spawn(keep, owner)
         await Wait(lambda: task.done or self.now >= until, until)
         task.cancel()
         await Wait(lambda: task.done)
@@ -179,7 +180,7 @@ class Engine:
         self.host.block(BlockReport(run.path, run.n, run.try_, phase, outputs=outputs, reason=reason))
 
 
-Body = Callable[["Step"], Coroutine[Any, Any, dict[str, Any] | None]]
+Body = Callable[["Step"], Coroutine[Any, Any, Outputs]]
 """What a kind of block does: answers its outputs, or leaves with a signal."""
 
 

@@ -41,6 +41,7 @@ class Flights:
         self.open: dict[Key, Flight] = {}
         self.stopping = False
         self.refused = False
+        self.ever_refused = False
         self.moved = False
 
     @property
@@ -117,7 +118,7 @@ class Flights:
         flight.asked = False
         self._report(flight, Phase.CANCEL_FAILED, reason=event.reason)
         if self.stopping:
-            self.stopping, self.refused = False, True
+            self.stopping, self.refused, self.ever_refused = False, True, True
 
     def _end(self, flight: Flight, event: OperationEvent) -> None:
         phase, reason = self._verdict(flight, event)

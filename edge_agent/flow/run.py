@@ -3,13 +3,14 @@
 import time
 import uuid
 from collections.abc import Mapping
+from functools import partial
 
 from edge_agent.flow.blocks import strongest
 from edge_agent.flow.engine import RUNS_PER_TURN, Engine, Parts, RobotFacts, World
 from edge_agent.flow.frame import Frame, Place, Variable
 from edge_agent.flow.program import BadFlow, Program, load
 from edge_agent.flow.recall import FOREVER, Recall
-from edge_agent.flow.signals import Failed, Interrupted, Returned, Signal
+from edge_agent.flow.signals import ABORTED, Failed, Interrupted, Returned, Signal, Stopped
 from edge_agent.flow.steps import Runner
 from edge_agent.flow.tasks import Wait
 from edge_agent.operations import FlowEnd, FlowHost, Key, Operation, OperationEvent, PastRun
@@ -48,7 +49,7 @@ class FlowRun:
         self._runner = Runner(self._engine)
         self._moved = any(_started(program, path, run) for (path, _), run in past.items())
         self.end: FlowEnd | None = None
-        self._engine.root = self._engine.tasks.spawn(self._root(program), None)
+        self._engine.root = self._engine.tasks.spawn(partial(self._root, program), None)
 
     @property
     def operations(self) -> dict[Key, Operation]:
@@ -145,6 +146,9 @@ class FlowRun:
     def _ended(self, signal: Signal | None, frame: Frame) -> FlowEnd:
         if isinstance(signal, Interrupted):
             return FlowEnd("interrupted", signal.reason, path=signal.path)
+        if isinstance(signal, Stopped) and self._engine.flights.ever_refused:
+            # One branch had stopped already when another refused: no cancel took place, and yet it cannot go on.
+            signal = Failed(ABORTED)
         if self._engine.flights.stopping or not (signal is None or isinstance(signal, Failed)):
             return FlowEnd("cancelled")
         if signal is not None:

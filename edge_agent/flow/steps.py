@@ -1,6 +1,7 @@
 """The life of one block run: remembered or new, its inputs, its tries, its rows."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from edge_agent.flow.blocks import REPEATED, WORK
@@ -71,11 +72,11 @@ class Runner:
         if at.frame.routine is engine.parts.program.main:
             engine.done.add(block.path)
         if past is not None and has_ended(past):
-            work = self._recorded(block, inner, run, past)
+            work = partial(self._recorded, block, inner, run, past)
             if _runs_beside(block, past.inputs):
                 engine.run_beside(work)
             else:
-                await work
+                await work()
         else:
             await self._really(block, inner, run, past)
 
@@ -128,7 +129,7 @@ class Runner:
         if _row(block).operation:
             await self._operation(block, at, run, past, inputs)
         elif _runs_beside(block, inputs):
-            engine.run_beside(self._pure(block, at, run, past, inputs))
+            engine.run_beside(partial(self._pure, block, at, run, past, inputs))
         else:
             await self._pure(block, at, run, past, inputs)
 
@@ -164,8 +165,8 @@ class Runner:
         if past is not None and not _is_container(block):
             await engine.replayed()
         try:
-            work = WORK[block.kind](self._step(block, open_place, run, inputs))
-            outputs = await (work if block.limit_ms is None else engine.within(block.limit_ms, work))
+            work = partial(WORK[block.kind], self._step(block, open_place, run, inputs))
+            outputs = await (work() if block.limit_ms is None else engine.within(block.limit_ms, work))
             if _is_container(block):
                 await engine.settle()
         except Signal as signal:

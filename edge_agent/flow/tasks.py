@@ -5,7 +5,8 @@ from typing import Any
 
 from edge_agent.flow.signals import Signal
 
-Work = Coroutine["Wait", None, None]
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""Makes a coroutine when its task is stepped for the first time."""
 
 
 class Wait:
@@ -23,8 +24,9 @@ class Wait:
 class Task:
     """One line of execution; a task below a cancelled one is cancelled."""
 
-    def __init__(self, work: Coroutine[Any, Any, None], parent: "Task | None") -> None:
+    def __init__(self, work: Work, parent: "Task | None") -> None:
         self._work = work
+        self._going: Coroutine[Any, Any, None] | None = None
         self._parent = parent
         self._cancelled = False
         self.waiting: Wait | None = None
@@ -46,8 +48,9 @@ class Task:
 
     def step(self) -> None:
         """Go on to the next wait, or to the end; a signal that leaves the task is kept."""
+        self._going = self._going or self._work()
         try:
-            self.waiting = self._work.send(None)
+            self.waiting = self._going.send(None)
         except StopIteration:
             self.done = True
         except Signal as signal:
@@ -68,7 +71,7 @@ class Tasks:
             raise RuntimeError("no task is being stepped")
         return self._current
 
-    def spawn(self, work: Coroutine[Any, Any, None], parent: Task | None) -> Task:
+    def spawn(self, work: Work, parent: Task | None) -> Task:
         """Add a task; it begins in the same run of the trampoline."""
         task = Task(work, parent)
         self._tasks.append(task)

@@ -181,7 +181,8 @@ class Bench:
     def crash(self) -> None:
         """The agent dies and starts again; events on their way to it are lost, ends are asked for again."""
         self.host.lives = None
-        self.robot.queue = [(at, event) for at, event in self.robot.queue if at > self.now]
+        while self.robot.take() is not None:
+            pass
         self.run = self._new()
 
     def turn(self, go: bool = True) -> bool:
