@@ -62,7 +62,7 @@ class _Client(paho.Client):
 
     own_socket: BufferedSocket
 
-    def _create_socket(self) -> paho.SocketLike:
+    def _create_socket(self) -> BufferedSocket:
         return self.own_socket
 
 
@@ -166,12 +166,13 @@ class Link:
         if self._client is not None:
             self._client.disconnect()
             self.flush()
+        if self._client is not None:
             self._drop("closed")
         self._next = float("inf")
 
     # ------------------------------------------------------------ connecting
     def _open(self) -> None:
-        self._opening = True
+        self._opening, self._next = True, float("inf")  # the thread wakes the loop
         arguments = (*self._settings.address, _CONNECT_S / 2, self._report)
         threading.Thread(target=connect, args=arguments, daemon=True, name="connect").start()
 

@@ -74,7 +74,11 @@ class BufferedSocket:
         self._raw.setblocking(flag)
 
     def close(self) -> None:
-        """Close the connection; what was not flushed is lost, and the outbox knows."""
+        """Close the connection; what the system does not take any more is lost, and the outbox knows."""
+        try:
+            self.flush()
+        except OSError:
+            self._out.clear()
         self._raw.close()
 
 
