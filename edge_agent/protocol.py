@@ -262,9 +262,13 @@ class AgentCore:
         if ack.verdict == "void":
             self.hands.stop(hand, VOID, now)
         elif ack.verdict == "grant" and not hand.granted:
-            sent = self.sender.asks.sent(ack.ask, hand.attempt, now)
-            if sent is not None:
-                self._grant(hand, sent, now)
+            asked = self._asked_at(ack.ask, hand, now)
+            if asked is not None:
+                self._grant(hand, asked, now)
+
+    def _asked_at(self, ask: int, hand: InHand, now: float) -> float | None:
+        """When this was asked, if the answer still counts: an old one may have been overtaken by anything."""
+        return self.sender.asks.sent(ask, hand.attempt, now)
 
     def _grant(self, hand: InHand, asked: float, now: float) -> None:
         lease = asked + (hand.assign.lease_s or 0.0) if hand.is_requeued else None

@@ -1,0 +1,273 @@
+"""The journal: what is committed stays, what is not never was, and nobody else's rows are touched."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_agent.journal import MEMORY, Journal, JournalFile, NotWritten
+from edge_agent.locks import Locked, lock_directory
+from edge_agent.operations import BlockReport
+from edge_agent.records import Ended, Held
+from schemas.status import Phase
+
+
+@pytest.fixture()
+def file(tmp_path):
+    made = JournalFile(tmp_path / "journal.db")
+    yield made
+    made.close()
+
+
+def write(journal, file, count=1, kind="block", attempt=1):
+    with file.transaction():
+        for i in range(count):
+            journal.append(kind, attempt, b'{"i":%d}' % i)
+
+
+def seqs(journal, start=1, limit=10_000):
+    return [row.seq for row in journal.rows(start, limit)]
+
+
+def test_every_commit_is_on_the_disk(file):
+    assert file.read("pragma synchronous") == [(2,)]
+    assert file.read("pragma journal_mode") == [("wal",)]
+
+
+def test_numbers_count_from_one_without_gaps_and_outlive_everything(file, tmp_path):
+    journal = Journal(file, "a")
+    assert (journal.head, journal.first, journal.highest) == (0, 1, 0)
+    write(journal, file, 3)
+    with file.transaction():
+        journal.acknowledge(3)
+    again = Journal(JournalFile(tmp_path / "journal.db"), "a")
+    assert (again.id, again.head, again.first) == (journal.id, 3, 4)
+
+
+def test_what_was_not_committed_never_was(file):
+    journal = Journal(file, "a")
+    write(journal, file, 2)
+    with pytest.raises(ZeroDivisionError), file.transaction():
+        journal.append("block", 1, b"{}")
+        journal.raise_highest(9)
+        raise ZeroDivisionError
+    again = Journal(file, "a")
+    assert (again.head, again.highest) == (2, 0)
+    assert seqs(again) == [1, 2]
+
+
+def test_robots_share_a_file_and_nothing_else(file):
+    one, two = Journal(file, "one"), Journal(file, "two")
+    with file.transaction():
+        one.append("accepted", 1, b"{}")
+        two.append("accepted", 1, b"{}")
+        two.append("block", 1, b"{}")
+        one.hold(Held(1, "job", b"{}"))
+        one.end(Ended(5, "x", "succeeded"))
+        one.raise_highest(5)
+    with file.transaction():
+        one.acknowledge(1)
+    assert one.id != two.id
+    assert (seqs(one), seqs(two)) == ([], [1, 2])
+    assert (two.held(), two.ended(5), two.highest) == ([], None, 0)
+    again = Journal(file, "two")
+    assert (again.head, again.first, again.answer(1)) == (2, 1, 1)
+
+
+def test_only_an_acknowledgement_takes_rows_away(file):
+    journal = Journal(file, "a")
+    write(journal, file, 10)
+    with file.transaction():
+        assert journal.acknowledge(4) == "gone"
+        assert journal.acknowledge(4) == "nothing"
+        assert journal.acknowledge(2) == "nothing"
+    assert journal.first == 5
+    assert seqs(journal) == seqs(Journal(file, "a")) == [5, 6, 7, 8, 9, 10]
+
+
+def test_rows_are_the_same_from_memory_and_from_disk(file):
+    journal = Journal(file, "a")
+    for _ in range(20):
+        write(journal, file, 100)
+    assert seqs(journal) == list(range(1, 2001))
+    assert seqs(journal, 1500, 700) == list(range(1500, 2001))
+    assert seqs(journal, 1990, 5) == list(range(1990, 1995))
+    assert [row.body for row in journal.rows(1, 3000)] == [row.body for row in Journal(file, "a").rows(1, 3000)]
+
+
+def test_an_old_copy_gets_a_new_id_and_keeps_its_rows(file):
+    journal = Journal(file, "a")
+    write(journal, file, 9, kind="accepted", attempt=7)
+    with file.transaction():
+        journal.acknowledge(4)
+    old = journal.id
+    bodies = [row.body for row in journal.rows(1, 100)]
+    with file.transaction():
+        assert journal.acknowledge(50) == "old copy"
+    for seen in (journal, Journal(file, "a")):
+        assert seen.id != old
+        assert (seen.first, seen.head, seen.answer(7)) == (1, 5, 5)
+        assert seqs(seen) == [1, 2, 3, 4, 5]
+        assert [row.body for row in seen.rows(1, 100)] == bodies
+    write(journal, file)
+    assert seqs(Journal(file, "a")) == [1, 2, 3, 4, 5, 6]
+
+
+def mixed(file, **more):
+    journal = Journal(file, "a", **more)
+    with file.transaction():
+        for i in range(600):
+            journal.append("block" if i % 100 == 0 else "log", 1, b'{"i":%d}' % i)
+    return journal
+
+
+def spans(journal):
+    return [(row.seq, row.seq + row.span, row.kind) for row in journal.rows(1, 10_000)]
+
+
+def thin(journal, file, keep=0):
+    with file.transaction():
+        journal.append("log", 1, b"{}")
+    with file.transaction():
+        journal.thin(keep)
+
+
+def test_too_many_rows_lose_their_logs_and_nothing_else(file):
+    journal = mixed(file, max_rows=300)
+    thin(journal, file)
+    assert spans(journal) == spans(Journal(file, "a"))
+    kinds = [kind for _, _, kind in spans(journal)]
+    assert kinds.count("block") == 6
+    assert "dropped" in kinds
+    ends = [0] + [end for _, end, _ in spans(journal)]
+    assert [start for start, _, _ in spans(journal)] == [end + 1 for end in ends[:-1]]
+    assert ends[-1] == journal.head
+
+
+def test_rows_that_were_sent_keep_their_meaning(file):
+    journal = mixed(file, max_rows=300)
+    thin(journal, file, keep=150)
+    assert [(start, end) for start, end, _ in spans(journal)][:150] == [(i, i) for i in range(1, 151)]
+
+
+def test_part_of_a_dropped_row_may_be_acknowledged(file):
+    journal = mixed(file, max_rows=300)
+    thin(journal, file)
+    start, end, _ = spans(journal)[1]
+    assert end > start + 5
+    with file.transaction():
+        journal.acknowledge(start + 4)
+    for seen in (journal, Journal(file, "a")):
+        assert seen.first == start + 5
+        assert spans(seen)[0] == (start + 5, end, "dropped")
+
+
+def test_few_rows_are_left_alone(file):
+    journal = mixed(file)
+    thin(journal, file)
+    assert all(kind != "dropped" for _, _, kind in spans(journal))
+
+
+def test_attempts_in_hand_as_they_stood(file):
+    journal = Journal(file, "a")
+    held = Held(3, "job", b'{"x":1}')
+    with file.transaction():
+        journal.hold(held)
+        held.command, held.started, held.pause, held.paused = 8, True, 8, True
+        held.stop, held.stop_command, held.elapsed = "cancel", 9, 12.5
+        journal.keep(held)
+    assert Journal(file, "a").held() == [held]
+
+
+def test_block_runs_for_replay(file):
+    journal = Journal(file, "a")
+    with file.transaction():
+        journal.run(3, BlockReport("-1/1", 1, 0, Phase.START_BEGIN, inputs={"a": [1, "ü"]}))
+        journal.run(3, BlockReport("-1/1", 1, 0, Phase.MONITOR_SUCCESS, outputs={"b": 2}))
+        journal.run(3, BlockReport("-1/1", 2, 1, Phase.START_BEGIN, inputs={}))
+        journal.run(4, BlockReport("-1/1", 1, 0, Phase.START_FAILED, reason="no"))
+    past = Journal(file, "a").past(3)
+    assert set(past) == {("-1/1", 0), ("-1/1", 1)}
+    first = past["-1/1", 0]
+    assert (first.n, first.status, first.inputs, first.outputs) == (
+        1,
+        Phase.MONITOR_SUCCESS,
+        {"a": [1, "ü"]},
+        {"b": 2},
+    )
+    assert past["-1/1", 1].inputs == {}
+
+
+def test_ends_are_remembered_and_places_are_not(file):
+    journal = Journal(file, "a")
+    with file.transaction():
+        journal.hold(Held(3, "job", b"{}"))
+        journal.run(3, BlockReport("-1/1", 1, 0, Phase.START_BEGIN))
+        journal.end(Ended(3, "job", "failed", "why", {"x": 1}))
+        assert journal.ended(3) == Ended(3, "job", "failed", "why", {"x": 1})
+    again = Journal(file, "a")
+    assert again.ended(3) == Ended(3, "job", "failed", "why", {"x": 1})
+    assert (again.held(), again.past(3)) == ([], {})
+
+
+def test_the_memory_of_ends_is_bounded(file):
+    journal = Journal(file, "a")
+    for attempt in range(1, MEMORY + 200):
+        with file.transaction():
+            journal.end(Ended(attempt, "job", "succeeded"))
+    (count,) = file.read("select count(*) from ended")[0]
+    assert MEMORY <= count <= MEMORY + 50
+    assert journal.ended(1) is None
+    assert journal.ended(MEMORY + 199)
+
+
+def test_a_refused_transaction_is_kept_and_goes_with_the_next(file, tmp_path):
+    journal = Journal(file, "a")
+    write(journal, file)
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("begin immediate")
+    file._db.execute("pragma busy_timeout = 0")
+    with pytest.raises(NotWritten):
+        write(journal, file, 3)
+    assert other.execute("select count(*) from rows").fetchone() == (1,)
+    other.execute("rollback")
+    write(journal, file)
+    assert seqs(Journal(file, "a")) == [1, 2, 3, 4, 5]
+    other.close()
+
+
+def test_no_journal_at_all(tmp_path):
+    (tmp_path / "x.db").write_bytes(b"this is a letter to my aunt, and no database" * 100)
+    with pytest.raises(sqlite3.Error):
+        JournalFile(tmp_path / "x.db")
+
+
+def test_a_kill_between_commits_loses_nothing_that_was_committed(tmp_path):
+    program = f"""
+import os, sys
+from edge_agent.journal import Journal, JournalFile
+file = JournalFile({str(tmp_path / "k.db")!r})
+journal = Journal(file, "a")
+while True:
+    with file.transaction():
+        journal.append("block", 1, b"{{}}")
+    print(journal.head, flush=True)
+    if journal.head == 20:
+        journal.append("block", 1, b"{{}}")
+        os._exit(9)
+"""
+    here = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=here, check=False)
+    assert done.returncode == 9, done.stderr
+    assert seqs(Journal(JournalFile(tmp_path / "k.db"), "a")) == list(range(1, 21))
+
+
+def test_one_agent_a_name(tmp_path):
+    lock = lock_directory(tmp_path, "a")
+    with pytest.raises(Locked, match="another agent"):
+        lock_directory(tmp_path, "a")
+    lock_directory(tmp_path, "b").close()
+    lock.close()
+    lock_directory(tmp_path, "a").close()
