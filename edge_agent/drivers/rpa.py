@@ -1,0 +1,119 @@
+"""The driver of an RPA robot: runs the programs that the robot's own configuration names."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVarTuple
+
+import psutil
+
+from edge_agent.drivers.process_tree import end_run, still_same
+from edge_agent.drivers.rpa_commands import RpaSettings
+from edge_agent.drivers.rpa_ends import remembered_end
+from edge_agent.drivers.rpa_process import STUBBORN_S, RpaProcess
+from edge_agent.drivers.rpa_runs import Leftover, RunFolder, Runs
+from edge_agent.drivers.voice import Voice
+from edge_agent.operations import Key, Operation, OperationEvent, Telemetry
+
+FAREWELL_S = 2.0
+"""A launcher whose agent died ends its tree and writes the result by itself; so long it is left alone."""
+logger = logging.getLogger(__name__)
+Args = TypeVarTuple("Args")
+
+
+class RpaDriver:
+    """Runs one process tree an operation. Processes of an earlier boot are ended first; until then it is not idle."""
+
+    capabilities: tuple[str, ...] = ("RpaRunBp", "stops_with_agent")
+
+    def __init__(self, robot: str, settings: RpaSettings) -> None:
+        self._robot, self._settings, self._voice = robot, settings, Voice()
+        self._lock = threading.Lock()
+        self._running: dict[Key, RpaProcess] = {}
+        self._runs = Runs(settings.data_dir)
+        self._swept = threading.Event()
+        leftovers = self._runs.leftovers()
+        if leftovers:
+            self._aside(self._sweep, leftovers)
+        else:
+            self._swept.set()
+
+    @property
+    def emit(self) -> Callable[[OperationEvent], None]:
+        return self._voice.emit
+
+    @emit.setter
+    def emit(self, listener: Callable[[OperationEvent], None]) -> None:
+        self._voice.emit = listener
+
+    def start(self, operation: Operation) -> None:
+        self._voice.open(operation.key)
+        if operation.kind != "RpaRunBp":
+            reason = f"an RPA robot cannot carry out {operation.kind}"
+            self._aside(self._voice.say, OperationEvent(operation.key, "refused", reason=reason))
+            return
+        self._runs.prune()
+        process = RpaProcess(operation, self._runs.of(operation.key), self._voice.say, self._over)
+        with self._lock:
+            self._running[operation.key] = process
+        process.begin(self._settings.commands)
+
+    def stop(self, key: Key) -> None:
+        with self._lock:
+            process = self._running.get(key)
+        if process is not None:
+            process.stop()
+        elif not self._voice.is_over(key) and not self._voice.is_open(key):
+            # Not of this boot: it has stopped once the leftovers are gone.
+            self._voice.open(key)
+            self._aside(self._say_swept, OperationEvent(key, "stopped"))
+
+    def resume(self, operation: Operation) -> None:
+        if not self._voice.is_over(operation.key):
+            self._voice.open(operation.key)
+            self._aside(self._recall, self._runs.of(operation.key))
+
+    def idle(self) -> bool:
+        with self._lock:
+            return self._swept.is_set() and not self._running
+
+    def telemetry(self) -> Telemetry:
+        return Telemetry()
+
+    def close(self) -> None:
+        self._voice.close()
+        with self._lock:
+            running = tuple(self._running.values())
+        for process in running:
+            process.stop()
+
+    def _over(self, end: OperationEvent) -> None:
+        with self._lock:
+            del self._running[end.key]
+        self._voice.say(end)
+
+    def _recall(self, folder: RunFolder) -> None:
+        self._swept.wait()
+        self._voice.say(remembered_end(folder))
+
+    def _say_swept(self, event: OperationEvent) -> None:
+        self._swept.wait()
+        self._voice.say(event)
+
+    def _sweep(self, leftovers: tuple[Leftover, ...]) -> None:
+        for leftover in leftovers:
+            _end_leftover(leftover)
+        self._swept.set()
+
+    @staticmethod
+    def _aside(target: Callable[[*Args], None], *args: *Args) -> None:
+        threading.Thread(target=target, args=args, daemon=True).start()
+
+
+def _end_leftover(leftover: Leftover) -> None:
+    launcher = still_same(leftover.pid, leftover.created)
+    if launcher is not None:
+        psutil.wait_procs([launcher], FAREWELL_S)
+    while not end_run(leftover.mark, launcher, STUBBORN_S):
+        logger.error("processes left by run %s of an earlier boot do not end", leftover.folder.key)
+    leftover.folder.all_gone()
