@@ -1,0 +1,41 @@
+"""HTTP: the API, live streams, metrics and pages; the only Flask."""
+
+from flask import Flask
+
+from controller.client import Client
+from controller.store.queries import Reader
+from web import errors, guard
+from web.api import ROUTES
+from web.backend import EXTENSION, Backend, Commands
+from web.live import Live
+from web.metrics import WebMetrics
+from web.openapi import document, serve_document
+from web.pages import pages
+from web.routes import mount
+from web.settings import WebSettings
+
+__all__ = ["WebSettings", "create_app"]
+
+
+def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask:
+    """The whole web over one data directory; `commands` stands in for the controller's socket in tests."""
+    app = Flask(__name__, static_folder="static", template_folder="templates")
+    app.url_map.merge_slashes = False
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.config["MAX_CONTENT_LENGTH"] = guard.BULK_BYTES
+    reader = Reader(settings.database)
+    app.extensions[EXTENSION] = Backend(
+        settings=settings,
+        reader=reader,
+        commands=commands or Client(settings.data_dir),
+        live=Live(reader, settings.max_streams),
+        metrics=WebMetrics(),
+    )
+    app.extensions[EXTENSION].metrics.install(app)
+    guard.install(app, settings.allowed_hosts)
+    errors.install(app)
+    for route in ROUTES:
+        mount(app, route)
+    serve_document(app, document(ROUTES))
+    app.register_blueprint(pages)
+    return app

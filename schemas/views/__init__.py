@@ -1,6 +1,6 @@
 """What the HTTP interface answers with, one type for each thing people and systems read."""
 
-from schemas.views.base import ErrorAnswer, Page, Reason, Time, View
+from schemas.views.answers import ErrorAnswer, Page, Reason, Time, View
 from schemas.views.blocks import (
     BlockNode,
     BlockRun,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.status import BlockState, Phase
-from schemas.views.base import Page, Time, View
+from schemas.views.answers import Page, Time, View
 
 
 class BlockRun(View):

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from schemas.job import Target
 from schemas.messages import OnLost, Recording
-from schemas.views.base import Page, Time, View
+from schemas.views.answers import Page, Time, View
 
 
 class FlowRow(View):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.status import RobotState
-from schemas.views.base import Page, Time, View
+from schemas.views.answers import Page, Time, View
 
 
 class Hold(View):

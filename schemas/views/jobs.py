@@ -8,7 +8,7 @@ from schemas.commands import Problem
 from schemas.job import Source, Target
 from schemas.messages import OnLost, Recording
 from schemas.status import AttemptState, JobState
-from schemas.views.base import Page, Reason, Time, View
+from schemas.views.answers import Page, Reason, Time, View
 
 
 class JobRow(View):

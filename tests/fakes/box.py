@@ -1,66 +1,110 @@
-"""A box of cardboard: an HTTP server that gives prepared answers and remembers what it was asked."""
+"""The web over a real controller core and a database on disk, in one process: no sockets, no waiting."""
 
-import json
 import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from pathlib import Path
+from typing import Any
 
-Answer = tuple[int, Any]
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from controller.client import ControllerDown, NoAnswer
+from controller.core import Core
+from controller.core_settings import CoreSettings
+from controller.store.connection import connect
+from schemas.commands import Answer, Caller, Frame
+from tests.fakes.yard import Yard
+from web import WebSettings, create_app
 
 
-class Asked(NamedTuple):
-    """One request as it arrived."""
+class DiskYard(Yard):
+    """A yard whose database is a file, so that others may read it."""
 
-    method: str
-    path: str
-    body: Any
-    headers: dict[str, str]
+    def __init__(self, folder: Path, settings: CoreSettings | None = None) -> None:
+        self.folder = folder
+        self.settings = settings or CoreSettings()
+        self.core_type = Core
+        self.connection = connect(folder / "yardmaster.db")
+        self.now = 1000.0
+        self.robots, self.sent, self.frames = {}, [], 0
+        self.boot()
+
+
+class CoreClient:
+    """The command socket's other end without a socket: every call is a turn of the core, answered after commit."""
+
+    def __init__(self, yard: Yard) -> None:
+        self.yard = yard
+        self.fails: Exception | None = None
+        self.asked: list[Frame] = []
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        command: str,
+        args: dict[str, Any] | None = None,
+        caller: Caller | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """Carry out one command."""
+        if self.fails is not None:
+            raise self.fails
+        frame = Frame(id=1, command=command, args=args or {}, caller=caller or Caller(), key=key)
+        with self._lock:
+            self.asked.append(frame)
+            if command == "system.health":
+                return Answer(id=1, ok={"state": "ok", "parts": {"broker": {"state": "ok"}}, "reasons": []})
+            if command == "system.metrics":
+                return Answer(id=1, ok={"text": "# TYPE yardmaster_jobs gauge\nyardmaster_jobs 3.0\n"})
+            with self.yard.store.transaction():
+                answer = self.yard.core.command(self.yard.instant(), frame)
+                self.yard.core.tick(self.yard.instant())
+            self.yard.pump()
+        return answer
+
+    def go_down(self) -> None:
+        """Nobody listens any more."""
+        self.fails = ControllerDown("no socket")
+
+    def fall_silent(self) -> None:
+        """Commands are taken and not answered."""
+        self.fails = NoAnswer("too late")
 
 
 class Box:
-    """`answers` maps `METHOD /path` (without base and query) to an answer, or to a list of answers given in turn."""
+    """A box to send requests to."""
 
-    def __init__(self, answers: dict[str, Answer | list[Answer]]) -> None:
-        self.answers = answers
-        self.asked: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._answer))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def __init__(self, folder: Path, threads: int = 320) -> None:
+        self.yard = DiskYard(folder)
+        self.controller = CoreClient(self.yard)
+        self.app: Flask = create_app(WebSettings(folder, threads=threads), self.controller)
+        self.http = self.app.test_client()
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
+        """One request below the API's base; header names with _ for -."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        more: dict[str, Any] = {} if body is None else {"json": body}
+        return self.http.open(f"/api/v1{path}", method=method, headers=named, **more)
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def must(self, method: str, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
+        """A request that works, and its answer."""
+        response = self.ask(method, path, body, **headers)
+        assert response.status_code == status, (response.status_code, response.text)
+        return response.json
 
-    def _answer(self, asked: Asked) -> Answer:
-        self.asked.append(asked)
-        found = self.answers.get(f"{asked.method} {asked.path.partition('?')[0].removeprefix('/api/v1')}")
-        if found is None:
-            return 404, {"code": "route.not_found", "message": "no such thing", "details": [], "request_id": "r"}
-        if isinstance(found, list):
-            return found.pop(0) if len(found) > 1 else found[0]
-        return found
+    def refused(self, method: str, path: str, body: Any = None, *, status: int, code: str, **headers: str) -> Any:
+        """A request that is refused in the one shape, with this status and code."""
+        response = self.ask(method, path, body, **headers)
+        assert response.json is not None, response.text
+        assert (response.status_code, response.json["code"]) == (status, code), response.text
+        assert set(response.json) == {"code", "message", "details", "request_id"}
+        assert response.json["request_id"] == response.headers["X-Request-Id"]
+        return response.json
 
+    def submit(self, **more: Any) -> str:
+        """One job of the flow `hello` for the queue `main`, and its id."""
+        body = {"flow": "hello", "target": {"queue": "main"}} | more
+        return str(self.must("POST", "/jobs", body, 201)["items"][0]["id"])
 
-def _handler(answer: Callable[[Asked], Answer]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, body = answer(Asked(self.command, self.path, json.loads(raw) if raw else None, headers))
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the library
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            """Tests read what was asked from the box."""
-
-    return Handler
+    def close(self) -> None:
+        """Let go of the database."""
+        self.yard.store.close()

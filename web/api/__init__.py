@@ -1,0 +1,16 @@
+"""The routes of version 1, one module a noun."""
+
+from web.api import deployments, flows, job, jobs, queues, robots, stream, system
+from web.routes import Route
+
+ROUTES: list[Route] = [
+    *jobs.routes.rows,
+    *job.routes.rows,
+    *robots.routes.rows,
+    *queues.routes.rows,
+    *flows.routes.rows,
+    *deployments.routes.rows,
+    *system.routes.rows,
+    *stream.routes.rows,
+]
+"""Every route; the application, the document and the tests read this."""

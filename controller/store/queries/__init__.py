@@ -10,19 +10,23 @@ from controller.store.queries.catalogue import (
 )
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
 from controller.store.queries.job_lists import JobFilter, Order, count_jobs, page_of_jobs
-from controller.store.queries.jobs import index_of, job_id, jobs_by_uid, page_of_attempts, shown_attempt
+from controller.store.queries.jobs import index_of, index_of_job, job_id, jobs_by_uid, page_of_attempts, shown_attempt
 from controller.store.queries.moves import events_after, last_event, page_of_job_events, page_of_robot_events
-from controller.store.queries.reader import Reader, Unreadable
+from controller.store.queries.reader import Connection, Reader, Unreadable
 from controller.store.queries.tree import belongs, results
 from controller.store.queries.walk import BadCursor, bind, name_cursor, read_name_cursor
+from controller.store.queries.watch import JobWatch, Watch
 
 __all__ = [
     "BadCursor",
+    "Connection",
     "JobFilter",
+    "JobWatch",
     "Order",
     "Reader",
     "StoredRobot",
     "Unreadable",
+    "Watch",
     "belongs",
     "bind",
     "count_jobs",
@@ -31,6 +35,7 @@ __all__ = [
     "flow",
     "flow_exists",
     "index_of",
+    "index_of_job",
     "job_id",
     "jobs_by_uid",
     "last_event",

@@ -101,6 +101,12 @@ def index_of(db: sqlite3.Connection, flow: str, version: int) -> FlowIndex | Non
     return None if row is None else flow_index(row["bundle"])
 
 
+def index_of_job(db: sqlite3.Connection, job: int) -> FlowIndex | None:
+    """The blocks of the flow version that a job runs."""
+    row = db.execute("select flow, flow_version from jobs where id = ?", (job,)).fetchone()
+    return index_of(db, row["flow"], row["flow_version"])
+
+
 def _said(db: sqlite3.Connection, row: sqlite3.Row) -> tuple[dict[str, Any], str | None]:
     """Variables and state message: what the flow's own blocks last set in the shown attempt."""
     if not row["attempt_count"]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+Connection = sqlite3.Connection
+"""What a read is given; only the functions of this package look into it."""
 CACHE_KIB = 1024
 
 

@@ -1,0 +1,50 @@
+"""Live news as server-sent events."""
+
+import re
+
+from flask import Response, request
+
+from controller.store import queries
+from web.asked import StreamQuery
+from web.errors import ApiError, invalid, not_found
+from web.live import TooManyStreams
+from web.routes import Call, Routes
+
+routes = Routes()
+EVENTS = "text/event-stream"
+_EVERYTHING = frozenset({"jobs", "robots", "queues", "system"})
+_NUMBER = re.compile(r"\d{1,15}\Z", re.ASCII)
+
+
+def _last_seen() -> int | None:
+    given = request.headers.get("Last-Event-ID")
+    if given is None or given == "":
+        return None
+    if not _NUMBER.match(given):
+        raise invalid("header", "/Last-Event-ID", "format", "the id of an event, a whole number")
+    return int(given)
+
+
+@routes.get("/stream", EVENTS, query=StreamQuery)
+def open_stream(call: Call) -> Response:
+    """Moves as they are committed: `job`, `robot`, `queues`, `system`; with `job=` also `block` and `log`.
+
+    `Last-Event-ID` goes on where a stream ended; `resync` says that too much was missed: load anew.
+    """
+    query: StreamQuery = call.query
+    after = _last_seen()
+    if query.job is not None:
+        with call.backend.reader.reading() as db:
+            if queries.job_id(db, query.job) is None:
+                raise not_found("job", query.job)
+    if request.method == "HEAD":  # nobody would read it, so it must not take a place
+        return Response(content_type=EVENTS)
+    topics = frozenset(query.topics.split(",")) if query.topics else _EVERYTHING
+    live = call.backend.live
+    try:
+        stream = live.join(topics, query.job, after)
+    except TooManyStreams as error:
+        raise ApiError("stream.full", "Too many streams are open.", headers={"Retry-After": "5"}) from error
+    response = Response(live.messages(stream), content_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+    response.call_on_close(lambda: live.leave(stream))
+    return response

@@ -1,0 +1,131 @@
+"""Failures as HTTP: one table from codes to statuses, one shape for every refusal, nothing that leaks how we work."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Flask, Response, g, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from controller.store.queries import BadCursor, Unreadable
+from schemas.commands import Problem
+from schemas.views import ErrorAnswer
+
+logger = logging.getLogger(__name__)
+
+_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "route")
+STATUS: dict[str, int] = {
+    "request.json": 400,
+    "request.depth": 400,
+    "auth.role": 403,
+    "auth.origin": 403,
+    **{f"{noun}.not_found": 404 for noun in _NOUNS},
+    "request.method": 405,
+    "job.state": 409,
+    "job.parked": 409,
+    "job.attempt_changed": 409,
+    "robot.state": 409,
+    **{f"{noun}.in_use": 409 for noun in ("robot", "queue", "flow", "deployment")},
+    "deployment.disabled": 409,
+    "idempotency.mismatch": 409,
+    "request.length": 411,
+    "version.mismatch": 412,
+    "request.size": 413,
+    "request.type": 415,
+    "request.invalid": 422,
+    "flow.invalid": 422,
+    "page.cursor": 422,
+    "internal": 500,
+    "controller.down": 503,
+    "store.full": 503,
+    "store.unavailable": 503,
+    "stream.full": 503,
+    "controller.no_answer": 504,
+}
+"""Code to HTTP status."""
+_REFUSED = 409
+"""A command was refused for a reason this table does not know by name."""
+MAX_DETAILS = 200
+
+
+class ApiError(Exception):
+    """A request that is not carried out; it becomes the answer."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        details: Iterable[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.details = code, message, tuple(details)[:MAX_DETAILS]
+        self.headers = dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUS.get(self.code, _REFUSED)
+
+
+def not_found(noun: str, which: str) -> ApiError:
+    """There is no such thing."""
+    return ApiError(f"{noun}.not_found", f"There is no {noun} {which[:255]!r}.")
+
+
+def invalid(where: str, path: str, code: str, message: str) -> ApiError:
+    """One part of the request is wrong."""
+    return ApiError("request.invalid", message, [Problem(in_=where, path=path, code=code, message=message)])
+
+
+def refused_fields(error: ValidationError, where: str) -> ApiError:
+    """Every field that is wrong, each with its path."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    details = [Problem(in_=where, path=pointer(item["loc"]), code=item["type"], message=item["msg"]) for item in found]
+    return ApiError("request.invalid", f"The {where} is not valid.", details)
+
+
+def pointer(parts: Iterable[Any]) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def answer(error: ApiError) -> Response:
+    """The one shape of every refusal."""
+    number = str(g.get("request_id", ""))
+    body = ErrorAnswer(code=error.code, message=error.message, details=error.details, request_id=number)
+    text = body.model_dump_json(by_alias=True)
+    return Response(text, error.status, headers=error.headers, content_type="application/json")
+
+
+def _of_werkzeug(error: HTTPException) -> Response | HTTPException:
+    if isinstance(error, MethodNotAllowed):
+        allow = ", ".join(sorted(error.valid_methods or ()))
+        return answer(ApiError("request.method", f"{request.method} is not possible here.", headers={"Allow": allow}))
+    if isinstance(error, NotFound):
+        return answer(ApiError("route.not_found", "There is nothing at this address."))
+    if isinstance(error, RequestEntityTooLarge):
+        return answer(ApiError("request.size", "The body is too large."))
+    if error.code is not None and error.code < 400:
+        return error
+    return answer(ApiError("request.json", "The request cannot be read."))
+
+
+def _of_anything(error: Exception) -> Response:
+    logger.error("request failed", exc_info=error, extra={"request_id": g.get("request_id"), "path": request.path})
+    return answer(ApiError("internal", "Something went wrong; the log has more under this request_id."))
+
+
+def _unreadable(error: Unreadable) -> Response:
+    logger.error("%s", error, extra={"request_id": g.get("request_id")})
+    return answer(ApiError("store.unavailable", "The database cannot be read now.", headers={"Retry-After": "2"}))
+
+
+def install(app: Flask) -> None:
+    """Have every failure answered in one shape."""
+    app.register_error_handler(ApiError, answer)
+    app.register_error_handler(BadCursor, lambda error: answer(ApiError("page.cursor", f"Cannot go on: {error}.")))
+    app.register_error_handler(Unreadable, _unreadable)
+    app.register_error_handler(HTTPException, _of_werkzeug)
+    app.register_error_handler(Exception, _of_anything)

@@ -1,0 +1,42 @@
+"""What the web server is told when it starts, as JSON in the environment of its worker."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "YARDMASTER_WEB"
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+KEPT_THREADS = 64
+"""Threads that streams never take, so that requests are always answered."""
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Where the box keeps its data, under which names it may be called, how many threads the server has."""
+
+    data_dir: Path
+    allowed_hosts: tuple[str, ...] = LOOPBACK
+    threads: int = 320
+
+    @property
+    def database(self) -> Path:
+        """The controller's database, which the web only reads."""
+        return self.data_dir / "yardmaster.db"
+
+    @property
+    def max_streams(self) -> int:
+        """How many streams may be open at once."""
+        return max(1, self.threads - KEPT_THREADS)
+
+    def to_json(self) -> str:
+        """As the worker reads it from its environment."""
+        return json.dumps(asdict(self) | {"data_dir": str(self.data_dir)})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "WebSettings":
+        """Read `YARDMASTER_WEB`; raises `KeyError` or `ValueError`."""
+        given: dict[str, Any] = json.loads(environment[VARIABLE])
+        hosts = tuple(given.pop("allowed_hosts", LOOPBACK))
+        return cls(data_dir=Path(given.pop("data_dir")), allowed_hosts=hosts, **given)
