@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.topics import DEFAULT_PREFIX, Topics
 
 PREFIX = "YARDMASTER_"
+PART_VARIABLE = "YARDMASTER_PART"
+"""Settings as JSON, from `yardmaster serve` to the processes that it starts."""
 FLAGS = ("data_dir", "http", "mqtt", "broker", "log_level", "log_format")
 """Options that `yardmaster serve` also takes as flags."""
 KEPT_THREADS = 64
@@ -162,6 +164,11 @@ def load(config: Path | None = None, **flags: Any) -> ServeSettings:
         return ServeSettings(**(stored | given))
     except ValidationError as error:
         raise BadSettings(explain(error)) from error
+
+
+def from_supervisor() -> ServeSettings:
+    """The settings that the supervisor handed to this process; raises `KeyError` when there is none."""
+    return ServeSettings.model_validate_json(os.environ[PART_VARIABLE])
 
 
 def _variable(option: str) -> str:

@@ -7,12 +7,11 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from config.clock import instant, steady
 from config.logs import set_up
-from config.settings import ServeSettings
+from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.frames import socket_path
@@ -28,8 +27,6 @@ from schemas.topics import Topics
 
 log = logging.getLogger(__name__)
 
-SETTINGS_VARIABLE = "YARDMASTER_CONTROLLER"
-"""Settings as JSON, from the supervisor to this process; the process then ends when its standard input closes."""
 CHECKPOINT_S = 30.0
 REFUSED = 1
 _CORE_OPTIONS = frozenset(CoreSettings.__dataclass_fields__) & frozenset(ServeSettings.model_fields) - {"auto_accept"}
@@ -165,13 +162,11 @@ def run(settings: ServeSettings, watched: int | None = None) -> int:
 
 def main() -> int:
     """Entry of the process that the supervisor starts."""
-    text = os.environ.get(SETTINGS_VARIABLE)
-    if text is None:
+    if PART_VARIABLE not in os.environ:
         sys.stderr.write("The controller is started by `yardmaster serve`.\n")
         return 2
-    settings = ServeSettings.model_validate_json(text)
+    settings = from_supervisor()
     set_up("controller", settings.log_level, settings.log_format)
-    Path(settings.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
     return run(settings, watched=sys.stdin.fileno())
 
 

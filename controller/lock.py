@@ -20,7 +20,7 @@ class DataLock:
         self._file = file
 
     @classmethod
-    def take(cls, data_dir: Path, patience_s: float = 5.0) -> "DataLock":
+    def take(cls, data_dir: Path, patience_s: float = 5.0, holder: str = "controller") -> "DataLock":
         """Take the lock, waiting a moment for a controller that is on its way out; raises `DataInUse`."""
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = data_dir / "lock"
@@ -29,9 +29,9 @@ class DataLock:
         while not _try(file):
             if steady() >= limit:
                 file.seek(0)
-                holder = file.read(20).strip() or "unknown"
+                number = file.read(20).strip() or "unknown"
                 file.close()
-                raise DataInUse(f"{data_dir.resolve()} is in use by another controller (process {holder})")
+                raise DataInUse(f"{data_dir.resolve()} is in use by another {holder} (process {number})")
             time.sleep(0.05)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

@@ -26,18 +26,16 @@ class SystemReport:
         loop.timings.registry.register(Figures(self._counts, self._gauges))
 
     def health(self) -> dict[str, Any]:
-        """{state: ok or degraded, parts: {name: ok or failing}, reasons: [{code, message}], uptime_s}"""
+        """{state: ok or degraded, parts: {name: {state}}, reasons: [{part, code, message}], uptime_s}"""
         reasons = []
         if not self._link.connected:
-            reasons.append({"code": "broker.down", "message": self._link.problem})
+            reasons.append({"part": "broker", "code": "broker.down", "message": self._link.problem})
         if self._loop.trouble is not None:
-            reasons.append({"code": "store.full", "message": self._loop.trouble.reason})
-        failing = {reason["code"] for reason in reasons}
-        parts = {"controller": "ok"}
-        parts |= {p: "failing" if f"{p}.{w}" in failing else "ok" for p, w in (("broker", "down"), ("store", "full"))}
+            reasons.append({"part": "store", "code": "store.full", "message": self._loop.trouble.reason})
+        down = {reason["part"] for reason in reasons}
         return {
             "state": "degraded" if reasons else "ok",
-            "parts": parts,
+            "parts": {p: {"state": "down" if p in down else "ok"} for p in ("controller", "broker", "store")},
             "reasons": reasons,
             "uptime_s": round(steady() - self._began, 3),
         }
