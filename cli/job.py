@@ -129,7 +129,7 @@ def show_job(
     """Show one job."""
     answer: dict[str, Any] = {"job": desk.client.get(f"/jobs/{job}")}
     if results:
-        answer["results"] = desk.client.get(f"/jobs/{job}/results")
+        answer["results"] = desk.client.get(f"/jobs/{job}/results", iterations="all")
     if logs:
         answer["logs"] = list(desk.client.every(f"/jobs/{job}/logs"))
     if events:

@@ -14,8 +14,17 @@ app = plain_app(no_args_is_help=True, help="List, add, drain, enable, disable an
 @command(app, "list")
 def list_robots(desk: Desk) -> None:
     """List robots: what they do, what they hold, how they are."""
+    unknown = desk.client.get("/robots", limit=1).get("unknown", [])
     found = list(desk.client.every("/robots"))
-    desk.show({"items": found}, lambda answer: robot_table(answer["items"]))
+    desk.show({"items": found, "unknown": unknown}, _listed)
+
+
+def _listed(answer: dict[str, Any]) -> None:
+    robot_table(answer["items"])
+    if answer["unknown"]:
+        show.heading("heard, but not added: they get no work (yardmaster robot add ID)")
+        rows = [(one["robot"], one.get("kind"), show.moment(one.get("since"))) for one in answer["unknown"]]
+        show.table(("id", "kind", "since"), rows)
 
 
 def robot_table(robots: list[dict[str, Any]]) -> None:

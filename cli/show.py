@@ -115,22 +115,29 @@ def results(answer: dict[str, Any]) -> None:
 
 
 def _grow(tree: Tree, node: dict[str, Any]) -> None:
-    branches = {child.get("branch") for child in node.get("children") or ()}
-    for child in node.get("children") or ():
+    passes = node.get("iterations")
+    if passes:
+        for one in passes:
+            _grow_children(tree.add(Text(f"pass {one['index']}", style="dim")), one["children"])
+    else:
+        _grow_children(tree, node.get("children") or ())
+
+
+def _grow_children(tree: Tree, children: Iterable[dict[str, Any]]) -> None:
+    for child in children:
         label = _node_label(child)
-        if len(branches) > 1 or child.get("branch") not in (None, "default"):
-            label = Text.assemble((f"{child.get('branch')}: ", "dim"), label)
+        if child.get("branch") not in (None, "default"):
+            label = Text.assemble((f"{child['branch']}: ", "dim"), label)
         _grow(tree.add(label), child)
 
 
 def _node_label(node: dict[str, Any]) -> Text:
     run = node.get("run") or {}
-    name = str(node.get("block_name") or node.get("block") or "job")
-    label = Text.assemble((name, "bold"), " ", (str(node.get("label") or node.get("kind") or ""), "dim"), "  ")
+    name, kind = str(node["block_name"]), str(node.get("label") or node["kind"])
+    label = Text.assemble((name, "bold"), " ", (kind, "dim"), "  ")
     label.append_text(text(run.get("state") or "not executed"))
-    passes = len(node.get("runs") or ())
-    if passes > 1:
-        label.append(f"  x{passes}", style="dim")
+    if node.get("runs", 0) > 1 and not node.get("iterations"):
+        label.append(f"  x{node['runs']}", style="dim")
     if run.get("outputs"):
         label.append(f"  {json.dumps(run['outputs'], ensure_ascii=False)[:160]}")
     if run.get("reason"):

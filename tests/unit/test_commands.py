@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cli import client
 from cli.job import since_when
 from cli.main import app
-from tests.fakes.box import Answer, Box
+from tests.fakes.cardboard import Answer, Box
 
 JOB: dict[str, Any] = {
     "id": "0198c5f2-7d11-7c40-9a3e-5f0c2b9d6a11",
@@ -40,8 +40,8 @@ TREE = {
     "branch": None,
     "definition": {},
     "run": {"state": "failed", "reason": None, "outputs": None},
-    "runs": [],
-    "logs": [],
+    "runs": 1,
+    "logs": 0,
     "children": [
         {
             "block": 1,
@@ -51,10 +51,20 @@ TREE = {
             "level": 1,
             "branch": "default",
             "run": {"state": "failed", "reason": {"code": "blocked", "message": "way [blocked]"}, "outputs": {"a": 1}},
-            "runs": [{}, {}],
+            "runs": 2,
             "children": [],
         },
-        {"block": 2, "block_name": "say", "kind": "PrintBp", "label": "Print", "branch": "default", "run": None},
+        {"block": 2, "block_name": "say", "kind": "PrintBp", "label": "Print", "branch": "if", "run": None},
+        {
+            "block": 3,
+            "block_name": "loop",
+            "kind": "RepeatNumBp",
+            "label": "Repeat",
+            "branch": "default",
+            "run": {"state": "running"},
+            "iterations": [{"index": 0, "children": [{"block_name": "in", "kind": "PrintBp", "children": []}]}],
+            "children": [],
+        },
     ],
 }
 
@@ -214,7 +224,14 @@ def test_show_prints_the_nested_result_and_the_reasons(box: Box) -> None:
     }
     result = ask(box, "job", "show", "j", "--results", "--logs", "--events", "--waiting")
     assert result.exit_code == 0, result.output
-    for words in ("drive Drive  failed  x2", "way [blocked] [blocked]", "say Print  not executed", "[bold]hello"):
+    for words in (
+        "drive Drive  failed  x2",
+        "way [blocked] [blocked]",
+        "if: say Print  not executed",
+        "pass 0",
+        "in PrintBp",
+        "[bold]hello",
+    ):
         assert words in result.stdout
     assert "position" in result.stdout
     assert "works" in result.stdout
@@ -259,10 +276,11 @@ ROBOT = {
 
 
 def test_robots_are_listed_declared_and_commanded(box: Box) -> None:
-    box.answers |= {"GET /robots": page(ROBOT), "PUT /robots/agv-1": (201, ROBOT)}
+    heard = {"items": [ROBOT], "next": None, "unknown": [{"robot": "stranger", "kind": "agv", "since": None}]}
+    box.answers |= {"GET /robots": (200, heard), "PUT /robots/agv-1": (201, ROBOT)}
     box.answers |= {f"POST /robots/agv-1/{word}": (200, ROBOT) for word in ("drain", "enable", "disable", "release")}
     shown = ask(box, "robot", "list").stdout
-    for words in ("agv-1", "on_hold", "80 %", "hold: silent; look at it"):
+    for words in ("agv-1", "on_hold", "80 %", "hold: silent; look at it", "not added", "stranger"):
         assert words in shown
     assert ask(box, "robot", "add", "agv-1", "--queue", "agv", "--tag", "big").exit_code == 0
     assert box.asked[-1].body == {"kind": "agv", "queues": ["agv"], "tags": ["big"]}
