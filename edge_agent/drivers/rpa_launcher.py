@@ -67,7 +67,7 @@ class _Stop:
         end_descendants()
 
     def _read(self) -> None:
-        sys.stdin.buffer.read(1)
+        os.read(sys.stdin.fileno(), 1)  # not through the buffer: its lock would still be held at exit
         self.order()
 
 
