@@ -93,7 +93,7 @@ class Link:
         self._failures = 0
         self._since = 0.0
         self._next = steady()
-        self._opening = False
+        self._opening = self._closing = False
 
     # ------------------------------------------------------------ driven by the loop
     @property
@@ -163,6 +163,7 @@ class Link:
 
     def close(self) -> None:
         """Say goodbye and close."""
+        self._closing = True
         if self._client is not None:
             self._client.disconnect()
             self.flush()
@@ -236,7 +237,8 @@ class Link:
         self._failures += 1
         self._next = steady() + random.uniform(0, most)  # noqa: S311 - no secret
         self.problem = reason
-        log.log(logging.WARNING if self._failures <= 1 else logging.INFO, "broker: %s", reason)
+        if not self._closing:
+            log.log(logging.WARNING if self._failures <= 1 else logging.INFO, "broker: %s", reason)
 
     # ------------------------------------------------------------ paho calls these
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: Any, properties: Any) -> None:  # noqa: ARG002

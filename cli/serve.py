@@ -1,0 +1,163 @@
+"""`yardmaster serve`: starts the parts of the box in order, keeps them running, and ends them in the opposite order."""
+
+import http.client
+import logging
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.parts import Part
+from cli.probes import find_mosquitto, free_port, port_trouble
+from cli.supervisor import NotStarted, Supervisor
+from config.clock import steady
+from config.logs import set_up
+from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, load
+from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command
+from controller.client import Client, ControllerDown, NoAnswer
+from controller.lock import DataInUse, DataLock
+from schemas.topics import Topics
+from web.settings import LOOPBACK, WebSettings
+from web.settings import VARIABLE as WEB_VARIABLE
+
+log = logging.getLogger(__name__)
+
+REFUSED, USAGE = 1, 2
+PORT_PATIENCE_S = 5.0
+"""The parts of a supervisor that was killed need a moment to notice."""
+PROBE_S = 1.0
+
+
+def serve(
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of all that the box keeps.")] = None,
+    http: Annotated[str | None, typer.Option(help="HOST:PORT of console and API; port 0: a free one.")] = None,
+    mqtt: Annotated[str | None, typer.Option(help="HOST:PORT for robots; port 0: a free one.")] = None,
+    broker: Annotated[str | None, typer.Option(help="auto, mosquitto, amqtt or external.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Write addresses and processes here when all is up.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings (docs/settings.md).")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="plain or json.")] = None,
+) -> None:
+    """Run the box: broker, controller, web and a station agent."""
+    flags = {"data_dir": data_dir, "http": http, "mqtt": mqtt, "broker": broker}
+    try:
+        settings = load(config, **flags, log_level=log_level, log_format=log_format)
+    except BadSettings as bad:
+        typer.echo("\n".join(f"error: {line}" for line in bad.lines), err=True)
+        raise typer.Exit(USAGE) from bad
+    set_up("serve", settings.log_level, settings.log_format)
+    raise typer.Exit(run(settings, ready_file))
+
+
+def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
+    """Supervise until SIGTERM or SIGINT; the exit code."""
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
+    with ExitStack() as closing:
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
+            closing.callback(lock.release)
+            settings = _with_ports(settings)
+            files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
+            Supervisor(parts(settings), settings, files).run()
+        except (DataInUse, NotStarted, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            return REFUSED
+    return 0
+
+
+def parts(settings: ServeSettings) -> list[Part]:
+    """The parts of the box, in the order of their start."""
+    broker = [] if settings.broker == "external" else [_broker(settings)]
+    station = [_station(settings)] if settings.station else []
+    return [*broker, _controller(settings), _web(settings), *station]
+
+
+def _broker(settings: ServeSettings) -> Part:
+    program = None if settings.broker == "amqtt" else find_mosquitto()
+    if program is not None:
+        folder, topics = settings.data_dir / "broker", Topics(settings.topic_prefix)
+        command = mosquitto_command(program, folder, settings.mqtt_at, topics)
+    elif settings.broker == "mosquitto":
+        raise NotStarted("mosquitto was not found: install it, or name it in YARDMASTER_MOSQUITTO")
+    else:
+        log.warning(AMQTT_LIMITS)
+        command = amqtt_command(settings.mqtt_at)
+    return Part("broker", command, is_up=lambda: _listens(settings.mqtt_at))
+
+
+def _controller(settings: ServeSettings) -> Part:
+    command = [sys.executable, "-m", "controller.app"]
+    client = Client(settings.data_dir, timeout_s=PROBE_S)
+    own_broker = settings.broker != "external"  # of an external one the box can only wait to hear
+    environment = {PART_VARIABLE: settings.model_dump_json()}
+    return Part("controller", command, environment, lambda: _decides(client, with_broker=own_broker), grace_s=10)
+
+
+def _web(settings: ServeSettings) -> Part:
+    hosts = tuple(dict.fromkeys((*LOOPBACK, settings.http_at.host)))
+    web = WebSettings(settings.data_dir, hosts, settings.web_threads)
+    environment = {PART_VARIABLE: settings.model_dump_json(), WEB_VARIABLE: web.to_json()}
+    command = [sys.executable, "-m", "cli.web_process"]
+    return Part("web", command, environment, lambda: _answers(settings.http_at), grace_s=8)
+
+
+def _station(settings: ServeSettings) -> Part:
+    folder = settings.data_dir / "agents" / "station"
+    command = [sys.executable, "-m", "cli.main", "agent", "station", "--kind", "station", "--queue", "station"]
+    command += ["--mqtt", settings.mqtt, "--data-dir", str(folder)]
+    return Part("station", command, grace_s=10)
+
+
+# ------------------------------------------------------------ addresses
+def _with_ports(settings: ServeSettings) -> ServeSettings:
+    """Free ports in the place of 0, and a sentence about those that are taken."""
+    chosen = {"http": _choose("http", settings.http_at)}
+    if settings.broker != "external":
+        chosen["mqtt"] = _choose("mqtt", settings.mqtt_at)
+    return settings.model_copy(update=chosen)
+
+
+def _choose(option: str, where: Address) -> str:
+    if where.port == 0:
+        return str(where._replace(port=free_port()))
+    limit = steady() + PORT_PATIENCE_S
+    while (trouble := port_trouble(where)) is not None:
+        if steady() >= limit:
+            raise NotStarted(
+                f"{option}: {where} cannot be used ({trouble}); choose another with --{option}, 0: a free one"
+            )
+        time.sleep(0.1)
+    return str(where)
+
+
+# ------------------------------------------------------------ is it up?
+def _listens(where: Address) -> bool:
+    try:
+        socket.create_connection(where, timeout=PROBE_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _decides(client: Client, *, with_broker: bool) -> bool:
+    try:
+        health = client.call("system.health").ok
+    except (ControllerDown, NoAnswer):
+        return False
+    return health is not None and (not with_broker or health["parts"]["broker"]["state"] == "ok")
+
+
+def _answers(where: Address) -> bool:
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=PROBE_S)
+    try:
+        connection.request("GET", "/api/v1/health")
+        return connection.getresponse().status in (200, 503)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,138 @@
+"""Keeps the parts of a box running: start in order, restart with growing waits, tell when ready, end in order."""
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from cli.main import installed_version
+from cli.parts import Part, describe
+from config.clock import steady
+from config.settings import ServeSettings
+from controller.frames import socket_path
+
+log = logging.getLogger(__name__)
+
+START_S = 30.0
+LOOK_S = 0.05
+END_ORDER = ("web", "station", "controller", "broker")
+
+
+class NotStarted(RuntimeError):
+    """The box did not come up; the message says which part and why."""
+
+
+class Supervisor:
+    """One box; `run` returns when it was told to end and everything has ended."""
+
+    def __init__(self, parts: list[Part], settings: ServeSettings, ready_files: list[Path]) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._ready_files = ready_files
+        self._stopping = False
+        self._written: list[Path] = []
+
+    def run(self) -> None:
+        """Start, watch until SIGTERM or SIGINT, end; raises `NotStarted` when a part does not come up."""
+        with contextlib.ExitStack() as closing:
+            wake = self._listen_to_signals(closing)
+            closing.callback(self._end)
+            for path in self._ready_files:
+                path.unlink(missing_ok=True)  # left by one that was killed
+            for part in self._parts:
+                self._bring_up(part, wake)
+            if self._stopping:
+                return
+            self._tell_ready()
+            while not self._stopping:
+                self._wait(wake)
+                self._restart_what_ended()
+
+    # ------------------------------------------------------------ signals
+    def _listen_to_signals(self, closing: contextlib.ExitStack) -> int:
+        """A byte in a pipe for every signal, so that waiting ends at once."""
+        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        closing.callback(os.close, reading)
+        closing.callback(os.close, writing)
+        closing.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(writing, warn_on_full_buffer=False))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            closing.callback(signal.signal, number, signal.signal(number, self._stop))
+        closing.callback(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, lambda *_: None))
+        return reading
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's arguments
+        self._stopping = True
+
+    def _wait(self, wake: int, most_s: float = 60.0) -> None:
+        due = [part.start_at - steady() for part in self._parts if part.process is None]
+        ready, _, _ = select.select([wake], [], [], max(0.0, min([most_s, *due])))
+        if ready:
+            os.read(wake, 4096)
+
+    # ------------------------------------------------------------ up
+    def _bring_up(self, part: Part, wake: int) -> None:
+        if self._stopping:
+            return
+        part.start()
+        limit = steady() + START_S
+        while not self._stopping and not part.is_up():
+            code = part.has_ended()
+            if code is not None:
+                raise NotStarted(f"{part.name} did not start ({describe(code)}); what it said is above")
+            if steady() > limit:
+                raise NotStarted(f"{part.name} is not up after {START_S:g} s; what it said is above")
+            self._wait(wake, LOOK_S)
+
+    def _restart_what_ended(self) -> None:
+        changed = False
+        for part in self._parts:
+            if part.process is None and steady() >= part.start_at:
+                part.start()
+                changed = True
+            elif part.has_ended() is not None:
+                part.put_off()
+                changed = True
+        if changed and not self._stopping:
+            self._write_ready_files()
+
+    # ------------------------------------------------------------ telling
+    def _tell_ready(self) -> None:
+        self._write_ready_files()
+        settings = self._settings
+        typer.echo(f"Yardmaster is ready: http://{settings.http} (robots: mqtt {settings.mqtt}; {settings.data_dir})")
+
+    def _write_ready_files(self) -> None:
+        """By rename, so that nobody reads half of it."""
+        text = json.dumps(self._ready(), indent=2) + "\n"
+        for path in self._ready_files:
+            draft = path.with_name(f"{path.name}.{os.getpid()}")
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        self._written = list(self._ready_files)
+
+    def _ready(self) -> dict[str, object]:
+        settings = self._settings
+        return {
+            "http": f"http://{settings.http}",
+            "mqtt": settings.mqtt,
+            "topic_prefix": settings.topic_prefix,
+            "pid": os.getpid(),
+            "version": installed_version(),
+            "parts": {part.name: part.pid for part in self._parts if part.pid is not None},
+            "socket": str(socket_path(settings.data_dir)),
+            "data_dir": str(settings.data_dir),
+        }
+
+    # ------------------------------------------------------------ down
+    def _end(self) -> None:
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        for part in sorted(self._parts, key=lambda part: END_ORDER.index(part.name)):
+            log.debug("ending %s", part.name)
+            part.stop()
