@@ -43,7 +43,7 @@ def _truth(value: Any) -> Any:
 
 
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-WholeNumber = Annotated[int, BeforeValidator(_number), Field(ge=1, lt=2**53)]
+WholeNumber = Annotated[int, Field(ge=1, lt=2**53), BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Way = Literal["newest", "oldest"]
 
@@ -61,7 +61,7 @@ class NoQuery(Query):
 class PageQuery(Query):
     """Which part of a list."""
 
-    limit: Annotated[int, BeforeValidator(_number), Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_number)] = 50
     after: Annotated[str | None, Field(min_length=1, max_length=500, description="`next` of the page before")] = None
 
 
@@ -118,7 +118,7 @@ class LogsQuery(OrderedQuery):
     """Log lines of a job."""
 
     attempt: WholeNumber | None = None
-    level: Annotated[int, BeforeValidator(_number), Field(ge=0, le=3, description="at least so serious")] = 0
+    level: Annotated[int, Field(ge=0, le=3), BeforeValidator(_number)] = Field(0, description="at least so serious")
     block: Annotated[Text | None, Field(description="a block's id, or a whole path")] = None
     q: Annotated[Text | None, Field(description="part of the text")] = None
 

@@ -37,6 +37,7 @@ STATUS: dict[str, int] = {
     "flow.invalid": 422,
     "page.cursor": 422,
     "internal": 500,
+    "command.unknown": 500,
     "controller.down": 503,
     "store.full": 503,
     "store.unavailable": 503,

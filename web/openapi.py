@@ -63,6 +63,8 @@ class _Document:
         self.routes = routes
         self.refs, whole = models_json_schema(list(_models(routes)), ref_template=_REF)
         self.schemas: dict[str, Any] = whole.get("$defs", {})
+        for schema in self.schemas.values():
+            _share(schema, self.schemas)
 
     def schema(self, model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
         """A reference to a type."""
@@ -77,6 +79,17 @@ class _Document:
         """Queries are parameters, not types: take their schemas out of the components."""
         names = {route.query: str(self.refs[route.query, "validation"]["$ref"]) for route in self.routes}
         return {model: self.schemas.pop(name.rpartition("/")[2]) for model, name in names.items()}
+
+
+def _share(part: Any, schemas: Mapping[str, Any]) -> None:
+    """Replace copies of a type inside another one by references to it."""
+    inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, value in list(inner):
+        name = value.get("title") if isinstance(value, dict) else None
+        if isinstance(name, str) and schemas.get(name) == value:
+            part[key] = {"$ref": _REF.format(model=name)}
+        else:
+            _share(value, schemas)
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,11 +32,11 @@ class Reader:
             connection = sqlite3.connect(
                 self._uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=2
             )
-        except sqlite3.Error as error:
+            connection.execute("pragma query_only = 1")
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+        except sqlite3.DatabaseError as error:
             raise Unreadable(f"the database cannot be opened: {error}") from error
         connection.row_factory = sqlite3.Row
-        connection.execute("pragma query_only = 1")
-        connection.execute(f"pragma cache_size = -{CACHE_KIB}")
         return connection
 
     @contextmanager
