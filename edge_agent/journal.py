@@ -20,7 +20,6 @@ MEMORY = 1000
 """Ended attempts whose end can still be told."""
 _FRESH = 256
 """Rows kept in memory after their commit, because the next thing that happens is sending them."""
-_THIN_STEP = 2000
 
 _SCHEMA = """
 create table if not exists robots (
@@ -227,10 +226,10 @@ class Journal:
             return
         query = (
             "select seq, span from rows where robot = ? and seq >= ? and seq <= ? and kind in ('log', 'dropped')"
-            " order by seq limit ?"
+            " order by seq"
         )
         last = min(self._safe, next(iter(self._fresh), self.head + 1) - 1)
-        logs = self._file.read(query, self.robot, max(self.first, keep_upto + 1), last, _THIN_STEP)
+        logs = self._file.read(query, self.robot, max(self.first, keep_upto + 1), last)
         for seq, to, several in _islands(logs):
             self._file.write(self, _THIN, seq, to)
             self._file.write(self, _DROPPED, seq, to - seq)

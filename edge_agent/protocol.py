@@ -99,6 +99,7 @@ class AgentCore:
         self._begin(now)
         if not self.hands.feed(event, now):
             self.problems["operation of no attempt in hand"] += 1
+        self.journal.thin(self.sender.outbox.known_upto)
 
     def tick(self, now: float) -> None:
         """Time has passed; harmless at any moment, useful from `wake_at` on."""

@@ -9,7 +9,7 @@ from tests.fakes.agent_bench import Bench
 from tests.fakes.flow_bench import block, flow
 
 
-@pytest.fixture()
+@pytest.fixture
 def b():
     return Bench()
 

@@ -11,7 +11,7 @@ from schemas.reading import read_rows
 from tests.fakes.agent_bench import Bench, Crash
 
 
-@pytest.fixture()
+@pytest.fixture
 def b():
     return Bench()
 

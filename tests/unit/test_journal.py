@@ -14,7 +14,7 @@ from edge_agent.records import Ended, Held
 from schemas.status import Phase
 
 
-@pytest.fixture()
+@pytest.fixture
 def file(tmp_path):
     made = JournalFile(tmp_path / "journal.db")
     yield made
