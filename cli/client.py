@@ -15,6 +15,8 @@ from schemas.ids import uuid7
 DONE, REFUSED, USAGE, NOT_FOUND, NOT_REACHABLE, ENDED_BADLY, NAME_IN_USE = range(7)
 """Exit codes of the command line."""
 DEFAULT_URL = "http://127.0.0.1:8080"
+READY = "ready.json"
+"""What a running box leaves in its data directory; `var` is where that is, unless it was told otherwise."""
 TIMEOUT_S = 15.0
 ASK_AGAIN_S = (0.5, 1.0, 2.0)
 """Waits before the same request, with the same key, is sent again when nobody knows what became of it."""
@@ -45,9 +47,10 @@ def find_url(url: str | None, data_dir: Path | None) -> str:
     if given:
         return given.rstrip("/")
     named = data_dir or os.environ.get("YARDMASTER_DATA_DIR")
-    if named is None:
-        return DEFAULT_URL
-    return read_ready_file(Path(named) / "ready.json")
+    if named is not None:
+        return read_ready_file(Path(named) / READY)
+    here = Path("var") / READY
+    return read_ready_file(here) if here.exists() else DEFAULT_URL
 
 
 def read_ready_file(path: Path) -> str:

@@ -1,0 +1,163 @@
+"""A box and a simulated fleet as processes of this one: set up, filled with flows, ended without leaving one behind."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psutil
+
+from cli.client import READY, Client, Refused
+from cli.deployment import read_deployments
+from cli.flow import read_flow
+from cli.parts import die_with
+
+Found = TypeVar("Found")
+START_S = 60.0
+END_S = 25.0
+POLL_S = 0.05
+
+
+class NotReady(Exception):
+    """Something did not come about in time, or a process ended; the message says what, and where to read more."""
+
+
+class Stage:
+    """`yardmaster serve` and `yardmaster simulate`; what they print goes to files beside the data."""
+
+    def __init__(self, data_dir: Path, fleet: Path, *, http: str = "127.0.0.1:0", speed: float | None = None) -> None:
+        self.data_dir = data_dir
+        self.settings: dict[str, str] = {}
+        self.left_behind: list[str] = []
+        self.url = ""
+        self._fleet, self._http, self._speed = fleet, http, speed
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        (self.data_dir / READY).unlink(missing_ok=True)
+        try:
+            self._start("serve", ["--data-dir", str(self.data_dir), "--http", self._http, "--mqtt", "127.0.0.1:0"])
+            ready = self.wait_for(self._ready, START_S, "the box is ready")
+            self.url = str(ready["http"])
+            speed = [] if self._speed is None else ["--speed", str(self._speed)]
+            where = ["--mqtt", str(ready["mqtt"]), "--data-dir", str(self.data_dir / "fleet")]
+            self._start("simulate", [str(self._fleet), *where, *speed])
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+
+    def _start(self, name: str, arguments: list[str]) -> None:
+        us = os.getpid()
+        with self.log_of(name).open("wb") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", name, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | self.settings,
+                start_new_session=True,  # Ctrl-C is for us; the fleet ends first, then the box
+                preexec_fn=lambda: die_with(us),  # noqa: PLW1509 - this process has no threads
+            )
+
+    def _ready(self) -> dict[str, Any] | None:
+        path = self.data_dir / READY
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def log_of(self, name: str) -> Path:
+        """Where a process prints to."""
+        return self.data_dir / f"{name}.log"
+
+    def wait_for(self, condition: Callable[[], Found | None], timeout_s: float, what: str) -> Found:
+        """Ask until there is an answer; raises `NotReady` by the name of what is waited for."""
+        end = time.monotonic() + timeout_s
+        while True:
+            self.check_alive()
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise NotReady(f"not within {timeout_s:g} s: {what} (logs: {self.data_dir}/*.log)")
+            time.sleep(POLL_S)
+
+    def check_alive(self) -> None:
+        """Raises `NotReady` with the last lines of a process that has ended by itself."""
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                said = self.log_of(name).read_text(errors="replace").splitlines()[-15:]
+                lines = "\n".join(f"  {line}" for line in said)
+                raise NotReady(f"yardmaster {name} ended with exit code {process.returncode}:\n{lines}")
+
+    def end(self) -> None:
+        """End the fleet, then the box; `left_behind` names what had to be killed afterwards."""
+        family = psutil.Process().children(recursive=True)
+        for name in ("simulate", "serve"):
+            process = self._processes.pop(name, None)
+            if process is not None:
+                _end(process)
+        _, alive = psutil.wait_procs(family, timeout=2)
+        self.left_behind += [_describe(one) for one in alive]
+        for one in alive:
+            one.kill()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())}"
+    except psutil.Error:
+        return str(process.pid)
+
+
+def save_flows(client: Client, folder: Path) -> int:
+    """Save every flow of a folder; those that call others again until the others are there. How many were saved."""
+    waiting = [read_flow(file) for file in sorted(folder.glob("*.json"))]
+    count = len(waiting)
+    while waiting:
+        refused: list[tuple[str, dict[str, Any]]] = []
+        last: Refused | None = None
+        for flow, body in waiting:
+            try:
+                client.put(f"/flows/{flow}", body)
+            except Refused as refusal:
+                refused.append((flow, body))
+                last = refusal
+        if last is not None and len(refused) == len(waiting):
+            raise last
+        waiting = refused
+    return count
+
+
+def save_deployments(client: Client, file: Path) -> int:
+    """Save every deployment of a file; how many there were."""
+    found = read_deployments(file)
+    for deployment, body in found:
+        client.put(f"/deployments/{deployment}", body)
+    return len(found)
+
+
+def all_there(client: Client, count: int) -> Callable[[], bool]:
+    """Whether so many robots besides the station are known and free or working."""
+
+    def ask() -> bool:
+        states = [robot["state"] for robot in client.every("/robots") if robot["kind"] != "station"]
+        return sum(state in ("free", "working", "charging") for state in states) >= count
+
+    return ask
