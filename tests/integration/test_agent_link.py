@@ -288,9 +288,7 @@ def test_a_broker_that_is_killed_again_and_again(in_house, mosquitto, tmp_path):
                 house.controller.tell("agv-01", "assign", **(ONE_JOB | {"attempt": attempt, "job": f"job-{attempt}"}))
                 await asyncio.sleep(0.2)
             await house.until(lambda: house.process.seat("agv-01").core.wake_at < float("inf"))
-        by_attempt = [
-            (row["attempt"], row["path"]) for row in house.controller.rows["agv-01"] if row["kind"] == "block"
-        ]
+        rows = house.controller.rows["agv-01"]
         assert len(driver.started) == 10
         assert {row["attempt"] for row in rows if row["kind"] == "block"} == {1, 2, 3, 4, 5}
 

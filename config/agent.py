@@ -1,0 +1,133 @@
+"""Every option of an agent: from a TOML file, the environment (YARDMASTER_AGENT_…) and flags, later ones winning."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from config.settings import Address, BadSettings, HostPort, Long, Prefix, Secret, Short, address
+from schemas.ids import Slug
+from schemas.robot import KindOfRobot, Tag
+from schemas.topics import DEFAULT_PREFIX
+
+PREFIX = "YARDMASTER_AGENT_"
+
+
+def _words(value: Any) -> Any:
+    """A list may be written as words with commas between them, as environments want it."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Queues = Annotated[tuple[Slug, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
+Tags = Annotated[tuple[Tag, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
+
+
+class AgentSettings(BaseSettings):
+    """What `yardmaster agent` may be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+    )
+
+    name: Slug = Field(description="robot id: user name and client id at the broker")
+    kind: KindOfRobot = Field("agv", description="agv, rpa, station or a word of your own")
+    label: str | None = Field(None, max_length=200, description="the robot's name for people")
+    driver: str | None = Field(
+        None,
+        description="rpa, simulated or none; unset: simulated with a `fleet`, rpa for kind rpa, else none",
+    )
+    mqtt: HostPort = Field("127.0.0.1:1883", description="where the broker is")
+    password: Secret | None = Field(None, description="the robot's password at the broker")
+    topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic, as on the box")
+    data_dir: Path | None = Field(None, description="folder of this agent's journal alone; unset: var/agents/NAME")
+    queues: Queues = Field((), description="queues a box with `auto_accept` puts an unknown robot in")
+    tags: Tags = Field((), description="tags a box with `auto_accept` gives an unknown robot")
+    capacity: Annotated[int, Field(ge=1, le=64)] = Field(1, description="attempts at once; above 1 for stations only")
+    commands: dict[str, Any] = Field(
+        default_factory=dict,
+        description="driver rpa: what may be run, name to {argv, cwd, env, timeout_s}",
+    )
+    fleet: Path | None = Field(None, description="driver simulated: fleet file that describes this robot")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
+    log_format: Literal["plain", "json"] = Field("plain", description="lines for people, or one JSON object a line")
+
+    heartbeat_s: Short = Field(2.0, description="time between two heartbeats")
+    grant_age_s: Long = Field(15.0, description="a grant counts only if it was asked for less than this long ago")
+    resend_first_s: Short = Field(5.0, description="unacknowledged reports are sent again after this, then doubling")
+    resend_max_s: Long = Field(30.0, description="the longest time between two sendings of a report")
+    reconnect_first_s: Short = Field(0.5, description="longest first wait before connecting again, then doubling")
+    reconnect_max_s: Long = Field(30.0, description="the longest wait before connecting again")
+    journal_rows: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        20_000, description="unacknowledged reports kept before the oldest log lines are dropped"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        for kind in ("resend", "reconnect"):
+            if getattr(self, f"{kind}_first_s") > getattr(self, f"{kind}_max_s"):
+                raise ValueError(f"{kind}_first_s: at most {kind}_max_s")
+        if self.capacity > 1 and self.kind != "station":
+            raise ValueError("capacity: more than 1 is for kind station")
+        return self
+
+    @property
+    def mqtt_at(self) -> Address:
+        """Where the broker is, taken apart."""
+        return address(self.mqtt)
+
+    @property
+    def folder(self) -> Path:
+        """Where the journal is."""
+        return self.data_dir or Path("var") / "agents" / self.name
+
+    @property
+    def driver_name(self) -> str:
+        """The driver that is meant."""
+        if self.driver is not None:
+            return self.driver
+        if self.fleet is not None:
+            return "simulated"
+        return "rpa" if self.kind == "rpa" else "none"
+
+
+def load_agent(config: Path | None = None, **flags: Any) -> AgentSettings:
+    """Settings from all sources, a flag that is None or empty counting as not given; raises `BadSettings`."""
+    given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    stored = {name: value for name, value in _from_file(config).items() if PREFIX + name.upper() not in os.environ}
+    try:
+        return AgentSettings(**(stored | given))
+    except ValidationError as error:
+        raise BadSettings([_line(problem) for problem in error.errors(include_url=False)]) from error
+
+
+def agent_table() -> str:
+    """The options as a Markdown table."""
+    lines = ["| option | default | what it does |", "|---|---|---|"]
+    for name, field in AgentSettings.model_fields.items():
+        default = "" if field.is_required() or field.default in (None, ()) or field.default_factory else field.default
+        lines.append(f"| `{name}` | {f'`{default}`' if default != '' else ''} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings([f"settings file {config}: {error}"]) from error
+
+
+def _line(problem: Any) -> str:
+    """Which option, what it was, what is allowed."""
+    option = str(problem["loc"][0]) if problem["loc"] else ""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not option:
+        return message
+    if problem["type"] == "extra_forbidden":
+        return f"{option}: no such option"
+    value = "" if option == "password" or problem["type"] == "missing" else f" {problem['input']!r}:"
+    return f"{option}:{value} {message} (flag, {PREFIX}{option.upper()} or the settings file)"

@@ -1,0 +1,79 @@
+"""An agent's options: where they come from, what is refused, and that each says what it does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.agent import AgentSettings, agent_table, load_agent
+from config.settings import BadSettings
+from edge_agent.app import CannotStart, driver_settings, make_driver
+
+
+def test_later_sources_win(tmp_path, monkeypatch):
+    file = tmp_path / "agent.toml"
+    file.write_text('name = "a"\nkind = "rpa"\nmqtt = "10.0.0.1:1"\n[commands.hello]\nargv = ["echo"]\n')
+    monkeypatch.setenv("YARDMASTER_AGENT_MQTT", "10.0.0.2:2")
+    monkeypatch.setenv("YARDMASTER_AGENT_QUEUES", "one, two")
+    settings = load_agent(file, name="b", kind=None, tags=("x",))
+    assert (settings.name, settings.kind, settings.mqtt) == ("b", "rpa", "10.0.0.2:2")
+    assert (settings.queues, settings.tags) == (("one", "two"), ("x",))
+    assert settings.commands == {"hello": {"argv": ["echo"]}}
+    assert settings.folder == Path("var/agents/b")
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ({}, "none"),
+        ({"kind": "rpa"}, "rpa"),
+        ({"fleet": Path("f.toml")}, "simulated"),
+        ({"kind": "rpa", "driver": "none"}, "none"),
+    ],
+)
+def test_the_driver_that_is_meant(given, driver):
+    assert load_agent(name="a", **given).driver_name == driver
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({}, "name"),
+        ({"name": "a/b"}, "name"),
+        ({"name": "a", "mqtt": "nowhere"}, "HOST:PORT"),
+        ({"name": "a", "capacity": 3}, "station"),
+        ({"name": "a", "resend_first_s": 40.0}, "resend_max_s"),
+        ({"name": "a", "colour": "red"}, "no such option"),
+        ({"name": "a", "topic_prefix": "a/#"}, "prefix"),
+    ],
+)
+def test_what_is_refused_is_named(given, word):
+    with pytest.raises(BadSettings, match=re.escape(word)):
+        load_agent(**given)
+
+
+def test_a_password_is_never_shown(monkeypatch):
+    settings = load_agent(name="a", password="open sesame")
+    assert "sesame" not in repr(settings)
+    with pytest.raises(BadSettings) as refused:
+        load_agent(name="a", password=["open sesame"])
+    assert "sesame" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(BadSettings, match="settings file"):
+        load_agent(tmp_path / "none.toml")
+
+
+def test_every_option_says_what_it_does():
+    assert all(field.description for field in AgentSettings.model_fields.values())
+    assert agent_table().count("\n") == len(AgentSettings.model_fields) + 2
+
+
+def test_drivers_that_cannot_be_made():
+    with pytest.raises(CannotStart, match="there is no 'fly'"):
+        make_driver("fly", "a", {})
+    with pytest.raises(CannotStart, match="driver rpa"):
+        make_driver("rpa", "a", {"data_dir": Path("x"), "commands": {"hello": {"argv": []}}})
+    with pytest.raises(CannotStart, match="fleet"):
+        driver_settings(load_agent(name="a", driver="simulated"))
