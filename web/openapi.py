@@ -120,7 +120,7 @@ def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]])
 def refusals(route: Route) -> list[int]:
     """With which statuses a route may refuse."""
     statuses = set(_ANY)
-    if "<" in route.path or route.path == "/stream":
+    if "<" in route.path or route.path == "/stream" or (route.path == "/jobs" and route.commands):
         statuses.add(404)
     if route.body is not None:
         statuses |= set(_READ_BODY)

@@ -22,7 +22,7 @@ class JobRow(View):
     deployment: str | None
     deployment_name: str | None
     flow: str
-    flow_version: int
+    flow_version: int | None
     target: Target
     priority: int
     max_retries: int

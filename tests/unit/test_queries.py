@@ -341,7 +341,7 @@ def test_results_with_every_pass(rows: Rows, reader: Reader, monkeypatch: pytest
 def test_results_without_attempt_or_definition(rows: Rows, reader: Reader) -> None:
     rows.flow("pick", LOOPS, {"other": OTHER})
     waiting = rows.job()
-    orphan = rows.job("running", flow="gone")
+    orphan = rows.job("running", flow="gone", flow_version=99)
     rows.attempt(orphan, 9)
     rows.run(9, 0, "-1")
     rows.run(9, 1, "-1/1")
@@ -359,7 +359,7 @@ def test_block_runs_and_logs_in_pages(rows: Rows, reader: Reader) -> None:
     job = looped(rows)
     rows.log(job, 5, "Trouble", "-1/7", level=3)
     with reader.reading() as db:
-        index = queries.index_of(db, "pick", 1)
+        index = queries.index_of_job(db, job)
         leaves = queries.page_of_runs(db, 5, index, block="3", newest=False, limit=200).items
         assert [run.path for run in leaves][:2] == ["-1/1#0/2#0/3", "-1/1#0/2#1/3"]
         assert len(leaves) == 7

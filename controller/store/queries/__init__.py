@@ -10,7 +10,7 @@ from controller.store.queries.catalogue import (
 )
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
 from controller.store.queries.job_lists import JobFilter, Order, count_jobs, page_of_jobs
-from controller.store.queries.jobs import index_of, index_of_job, job_id, jobs_by_uid, page_of_attempts, shown_attempt
+from controller.store.queries.jobs import index_of_job, job_id, jobs_by_uid, page_of_attempts, shown_attempt
 from controller.store.queries.moves import events_after, last_event, page_of_job_events, page_of_robot_events
 from controller.store.queries.reader import Connection, Reader, Unreadable
 from controller.store.queries.tree import belongs, results
@@ -34,7 +34,6 @@ __all__ = [
     "events_after",
     "flow",
     "flow_exists",
-    "index_of",
     "index_of_job",
     "job_id",
     "jobs_by_uid",

@@ -13,7 +13,8 @@ from schemas.status import AttemptState, JobState
 from schemas.views import Attempt, AttemptPage, Job, JobRow
 
 _SELECT = (
-    "select j.*, d.name as deployment_name,"
+    "select j.*, d.name as deployment_name, (select v.version from flow_versions v where v.id = j.flow_version)"
+    " as flow_number,"
     " (select uid from jobs p where p.id = j.parent) as parent_uid, (select uid from jobs r where r.id = j.root)"
     " as root_uid from jobs j left join deployments d on d.id = j.deployment"
 )
@@ -48,6 +49,7 @@ def _row(row: sqlite3.Row) -> dict[str, Any]:
         "state": JobState(row["state"]),
         "parked": bool(row["parked"]),
         "reason": reason(row["reason_code"], row["reason"]),
+        "flow_version": row["flow_number"],
         "target": target(row["target"]),
         "debug": bool(row["debug"]),
         "mock": bool(row["mock"]),
@@ -60,7 +62,7 @@ def _row(row: sqlite3.Row) -> dict[str, Any]:
 
 
 _AS_THEY_ARE = (
-    "deployment", "deployment_name", "flow", "flow_version", "priority", "max_retries", "attempt_count", "robot",
+    "deployment", "deployment_name", "flow", "priority", "max_retries", "attempt_count", "robot",
     "attempt", "source_type", "rerun_of", "retried_from", "version",
 )  # fmt: skip
 
@@ -95,23 +97,23 @@ def shown_attempt(db: sqlite3.Connection, job: int) -> int | None:
     return None if row is None else int(row["number"])
 
 
-def index_of(db: sqlite3.Connection, flow: str, version: int) -> FlowIndex | None:
-    """The blocks of a flow version; None if its definition is gone or unreadable."""
-    row = db.execute("select bundle from flow_versions where flow = ? and version = ?", (flow, version)).fetchone()
+def index_of_version(db: sqlite3.Connection, version: int) -> FlowIndex | None:
+    """The blocks of a flow version, by its inner id; None if its definition is gone or unreadable."""
+    row = db.execute("select bundle from flow_versions where id = ?", (version,)).fetchone()
     return None if row is None else flow_index(row["bundle"])
 
 
 def index_of_job(db: sqlite3.Connection, job: int) -> FlowIndex | None:
     """The blocks of the flow version that a job runs."""
-    row = db.execute("select flow, flow_version from jobs where id = ?", (job,)).fetchone()
-    return index_of(db, row["flow"], row["flow_version"])
+    row = db.execute("select flow_version from jobs where id = ?", (job,)).fetchone()
+    return index_of_version(db, row["flow_version"])
 
 
 def _said(db: sqlite3.Connection, row: sqlite3.Row) -> tuple[dict[str, Any], str | None]:
     """Variables and state message: what the flow's own blocks last set in the shown attempt."""
     if not row["attempt_count"]:
         return {}, None
-    index = index_of(db, row["flow"], row["flow_version"])
+    index = index_of_version(db, row["flow_version"])
     attempt = shown_attempt(db, row["id"]) if index is not None and index.speaks else None
     if index is None or attempt is None:
         return {}, None

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.store.queries.blocks import block_run, logs_by_block, runs_of
 from controller.store.queries.flow_index import BlockDef, FlowIndex, without_passes
-from controller.store.queries.jobs import index_of, shown_attempt
+from controller.store.queries.jobs import index_of_version, shown_attempt
 from schemas.blocks import BLOCK_KINDS
 from schemas.flow import ROLLBACK
 from schemas.views import BlockNode, BlockRun, FlatResults, Iteration, ResultTree
@@ -84,11 +84,11 @@ def results(
     db: sqlite3.Connection, job: int, attempt: int | None = None, *, every_pass: bool = False
 ) -> ResultTree | FlatResults | None:
     """What became of a job's blocks in an attempt (the last that started); None if the job has no such attempt."""
-    row = db.execute("select uid, flow, flow_version from jobs where id = ?", (job,)).fetchone()
+    row = db.execute("select uid, flow_version from jobs where id = ?", (job,)).fetchone()
     chosen = shown_attempt(db, job) if attempt is None else attempt
     if attempt is not None and not belongs(db, job, attempt):
         return None
-    index = index_of(db, row["flow"], row["flow_version"])
+    index = index_of_version(db, row["flow_version"])
     if index is None:
         items = [] if chosen is None else [block_run(run, None) for run in runs_of(db, chosen)]
         return FlatResults(job=row["uid"], attempt=chosen, items=items)

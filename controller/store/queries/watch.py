@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from controller.store.queries.blocks import block_run, new_logs
 from controller.store.queries.flow_index import FlowIndex
-from controller.store.queries.jobs import index_of, job_id, shown_attempt
+from controller.store.queries.jobs import index_of_job, job_id, shown_attempt
 from controller.store.queries.reader import Reader, Unreadable
 from schemas.status import BLOCK_ENDED, BlockState
 from schemas.views import BlockRun, LogRow
@@ -52,8 +52,7 @@ class JobWatch:
         number = job_id(db, uid)
         if number is None:
             return None
-        row = db.execute("select flow, flow_version from jobs where id = ?", (number,)).fetchone()
-        watch = cls(uid, number, index_of(db, row["flow"], row["flow_version"]))
+        watch = cls(uid, number, index_of_job(db, number))
         last = db.execute("select coalesce(max(id), 0) from logs indexed by logs_job where job = ?", (number,))
         watch.last_log = int(last.fetchone()[0])
         watch.news(db)

@@ -1,0 +1,163 @@
+"""One job: what it shows, and commands to it."""
+
+import pytest
+
+from tests.fakes.box import Box
+from tests.fakes.yard import FakeRobot
+from tests.rows import block, definition
+
+LOOP = definition(
+    block(1, "loop", "RepeatNumBp", {"default": [block(2, "say", "PrintBp", message="hello")]}, num="3"),
+    block(3, "choice", "IfElseBp", {"if": [block(4, "yes", "PrintBp", message="y")], "else": []}, conditionIf="false"),
+)
+
+
+@pytest.fixture
+def running(box: Box, robot: FakeRobot) -> str:
+    """A job that robot r1 is carrying out."""
+    job = box.submit()
+    robot.accept()
+    return job
+
+
+def test_a_queued_job_jumps_the_queue(box: Box) -> None:
+    job = box.submit()
+    changed = box.must("PATCH", f"/jobs/{job}", {"priority": 4000, "reason": "urgent"})
+    assert changed["priority"] == 4000
+    assert changed["version"] == 2
+    event = box.must("GET", f"/jobs/{job}/events")["items"][0]
+    assert (event["event"], event["old"], event["new"], event["why"]) == ("priority", "2000", "4000", "urgent")
+    for body in ({}, {"priority": 5001}, {"priority": 1.5}, {"priority": None}):
+        box.refused("PATCH", f"/jobs/{job}", body, status=422, code="request.invalid")
+    box.refused("PATCH", "/jobs/none", {"priority": 1}, status=404, code="job.not_found")
+
+
+def test_cancel_is_done_or_recorded(box: Box, running: str) -> None:
+    waiting = box.submit()
+    assert box.must("POST", f"/jobs/{waiting}/cancel")["state"] == "cancelled"
+    told = box.must("POST", f"/jobs/{running}/cancel", {"reason": "wrong load"}, 202)
+    assert told["state"] == "cancelling"
+    box.refused("POST", f"/jobs/{waiting}/cancel", status=409, code="job.state")
+    box.refused("POST", "/jobs/none/cancel", status=404, code="job.not_found")
+    box.refused("POST", f"/jobs/{'x' * 300}/cancel", status=404, code="job.not_found")
+
+
+def test_a_key_of_a_command_is_answered_once(box: Box) -> None:
+    job = box.submit()
+    first = box.ask("POST", f"/jobs/{job}/cancel", Idempotency_Key="c")
+    again = box.ask("POST", f"/jobs/{job}/cancel", Idempotency_Key="c")
+    assert first.json == again.json
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
+    refused = box.ask("POST", f"/jobs/{job}/cancel", Idempotency_Key="d")
+    refused_again = box.ask("POST", f"/jobs/{job}/cancel", Idempotency_Key="d")
+    assert refused.status_code == refused_again.status_code == 409
+    assert refused_again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_if_attempt_guards_against_a_newer_attempt(box: Box, running: str) -> None:
+    attempt = box.must("GET", f"/jobs/{running}")["attempt"]
+    box.refused("POST", f"/jobs/{running}/cancel", {"if_attempt": 1}, status=409, code="job.attempt_changed")
+    box.must("POST", f"/jobs/{running}/cancel", {"if_attempt": attempt}, 202)
+
+
+def test_pause_and_resume(box: Box, robot: FakeRobot, running: str) -> None:
+    box.must("POST", f"/jobs/{running}/pause", status=202)
+    robot.say(robot.about("noted", command=robot.last("control")["command"]))
+    robot.say(robot.about("paused", command=robot.last("control")["command"]))
+    assert box.must("GET", f"/jobs/{running}")["state"] == "paused"
+    box.must("POST", f"/jobs/{running}/resume", status=202)
+    box.refused("POST", f"/jobs/{box.submit()}/pause", status=409, code="job.state")
+
+
+def test_force_needs_an_outcome_and_a_reason(box: Box, running: str) -> None:
+    for body in (
+        {},
+        {"outcome": "succeeded", "reason": "x"},
+        {"outcome": "failed"},
+        {"outcome": "failed", "reason": ""},
+    ):
+        box.refused("POST", f"/jobs/{running}/force", body, status=422, code="request.invalid")
+    box.refused("POST", f"/jobs/{running}/force", {"outcome": "failed", "reason": "x"}, status=409, code="job.state")
+    box.must("POST", f"/jobs/{running}/cancel", status=202)
+    box.yard.tick(31)
+    assert (
+        box.must("POST", f"/jobs/{running}/force", {"outcome": "cancelled", "reason": "I saw it"})["state"]
+        == "cancelled"
+    )
+    assert box.must("GET", "/robots/r1")["state"] == "on_hold"
+
+
+def test_release_is_for_parked_jobs(box: Box) -> None:
+    job = box.submit()
+    box.refused("POST", f"/jobs/{job}/release", {"reason": "x"}, status=409, code="job.state")
+    box.refused("POST", f"/jobs/{job}/release", {}, status=422, code="request.invalid")
+
+
+def test_rerun_makes_another_like_it(box: Box) -> None:
+    job = box.submit(priority=11)
+    box.refused("POST", f"/jobs/{job}/rerun", status=409, code="job.state")
+    box.must("POST", f"/jobs/{job}/cancel")
+    (again,) = box.must("POST", f"/jobs/{job}/rerun", {"priority": 12}, 201)["items"]
+    assert (again["rerun_of"], again["priority"], again["state"]) == (job, 12, "queued")
+    (third,) = box.must("POST", f"/jobs/{job}/rerun", status=201)["items"]
+    assert third["priority"] == 11
+
+
+def test_what_became_of_it(box: Box) -> None:
+    robot = box.yard.robot("r1", kinds=["RootBp", "RepeatNumBp", "IfElseBp", "PrintBp"])
+    box.must("PUT", "/flows/loop", {"definition": LOOP}, 201)
+    job = box.submit(flow="loop")
+    robot.accept()
+    robot.say(robot.about("block", path="-1/1", n=1, status="start.begin"))
+    for k in range(3):
+        robot.say(robot.about("block", path=f"-1/1#{k}/2", n=2 + k, status="monitor.success", outputs={"k": k}))
+    robot.say(robot.about("log", path="-1/1#2/2", level=1, type="print", text="hello"), topic="log")
+    robot.say(robot.about("log", level=3, text="trouble"), topic="log")
+    robot.say(robot.about("block", path="-1/1", n=1, status="monitor.success"), robot.about("succeeded"))
+    assert box.must("GET", f"/jobs/{job}")["state"] == "succeeded"
+
+    tree = box.must("GET", f"/jobs/{job}/results")
+    assert (tree["flat"], tree["block"], tree["run"]["state"]) == (False, "-1", "succeeded")
+    loop, choice = tree["children"]
+    assert (loop["children"][0]["path"], loop["children"][0]["runs"]) == ("-1/1#2/2", 3)
+    assert (choice["run"], choice["children"][0]["branch"]) == (None, "if")
+    assert loop["iterations"] is None
+    every = box.must("GET", f"/jobs/{job}/results?iterations=all")["children"][0]["iterations"]
+    assert [one["children"][0]["run"]["outputs"] for one in every] == [{"k": 0}, {"k": 1}, {"k": 2}]
+
+    (attempt,) = box.must("GET", f"/jobs/{job}/attempts")["items"]
+    assert (attempt["state"], attempt["robot"], attempt["open"]) == ("succeeded", "r1", False)
+    number = attempt["number"]
+    runs = box.must("GET", f"/jobs/{job}/blocks?order=oldest&attempt={number}")["items"]
+    assert [run["block_name"] for run in runs] == ["-1", "loop", "say", "say", "say"]
+    assert runs[2]["try"] == 0
+    assert len(box.must("GET", f"/jobs/{job}/blocks?block=2&limit=2")["items"]) == 2
+    assert [row["text"] for row in box.must("GET", f"/jobs/{job}/logs")["items"]] == ["trouble", "hello"]
+    assert [row["text"] for row in box.must("GET", f"/jobs/{job}/logs?block=2&attempt={number}")["items"]] == ["hello"]
+    assert [row["text"] for row in box.must("GET", f"/jobs/{job}/logs?level=3")["items"]] == ["trouble"]
+    assert box.must("GET", f"/jobs/{job}/events?order=oldest")["items"][0]["new"] == "queued"
+    for part in ("results", "blocks", "logs"):
+        box.refused("GET", f"/jobs/{job}/{part}?attempt=7", status=404, code="attempt.not_found")
+        for wrong in ("0", "x", "-1", "99999999999999999999"):
+            box.refused("GET", f"/jobs/{job}/{part}?attempt={wrong}", status=422, code="request.invalid")
+    for level in ("4", "-1", "error"):
+        box.refused("GET", f"/jobs/{job}/logs?level={level}", status=422, code="request.invalid")
+
+
+def test_before_any_attempt(box: Box) -> None:
+    job = box.submit()
+    tree = box.must("GET", f"/jobs/{job}/results")
+    assert (tree["attempt"], tree["run"], tree["children"][0]["run"]) == (None, None, None)
+    for part in ("attempts", "blocks", "logs"):
+        assert box.must("GET", f"/jobs/{job}/{part}") == {"items": [], "next": None}
+
+
+def test_why_it_waits(box: Box, robot: FakeRobot, running: str) -> None:
+    first, second = box.submit(), box.submit()
+    waiting = box.must("GET", f"/jobs/{second}/waiting")
+    assert waiting["position"] == 2
+    assert waiting["reasons"][0]["robot"] == robot.name
+    assert waiting["reasons"][0]["message"]
+    assert box.must("GET", f"/jobs/{first}/waiting")["position"] == 1
+    assert box.must("GET", f"/jobs/{running}/waiting") == {"position": None, "reasons": []}
+    box.refused("GET", "/jobs/none/waiting", status=404, code="job.not_found")
