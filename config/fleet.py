@@ -109,6 +109,15 @@ class Fleet(Declared):
     commands: dict[Annotated[str, Field(min_length=1, max_length=64)], Command] = Field(default_factory=dict)
     faults: Annotated[tuple[Fault, ...], Field(alias="fault")] = ()
 
+    def changed(self, *, seed: int | None = None, speed: float | None = None, robots: int | None = None) -> Self:
+        """The same fleet with what is given instead; raises `BadFleet`."""
+        given = {name: value for name, value in (("seed", seed), ("speed", speed)) if value is not None}
+        try:
+            fleet = self.model_validate(self.model_dump(by_alias=True) | given)
+        except ValidationError as error:
+            raise BadFleet(_problems(error)) from error
+        return fleet if robots is None else fleet.grown_to(robots)
+
     def grown_to(self, count: int) -> Self:
         """The same fleet with `count` robots: the declared ones first, then copies named ID-2, ID-3 …"""
         if count > MAX_ROBOTS:

@@ -89,7 +89,7 @@ class RpaDriver:
 
     def _over(self, end: OperationEvent) -> None:
         with self._lock:
-            del self._running[end.key]
+            self._running.pop(end.key, None)
         self._voice.say(end)
 
     def _recall(self, folder: RunFolder) -> None:

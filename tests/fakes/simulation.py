@@ -51,7 +51,7 @@ class ManualTimers:
 
     def __init__(self, now: float = 1000.0) -> None:
         self._now, self._order = now, itertools.count()
-        self._calls: list[tuple[float, int, "ManualCall"]] = []
+        self._calls: list[tuple[float, int, ManualCall]] = []
 
     def now(self) -> float:
         return self._now
