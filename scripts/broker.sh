@@ -3,7 +3,8 @@
 
 UNPACKED="$CACHE/mosquitto"
 
-works() { [ -x "$1" ] && "$1" -h 2>/dev/null | grep -q "^mosquitto version"; }
+# Asked for help, mosquitto ends with an exit code other than 0.
+works() { [ -x "$1" ] && case "$("$1" -h 2>/dev/null || true)" in "mosquitto version"*) true ;; *) false ;; esac; }
 
 find_mosquitto() {
     local candidate

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import messages, topics
+from schemas.blocks import PURE_KINDS
 from schemas.ids import INCARNATION_STEP
 from schemas.status import PHASE_STATE
 from scripts.wire_meanings import MEANINGS
@@ -171,6 +172,7 @@ def slots() -> dict[str, str]:
     attempt_kinds = ", ".join(messages.AttemptRow.model_json_schema()["properties"]["kind"]["enum"])
     return {
         "prefix": topics.DEFAULT_PREFIX,
+        "pure_kinds": ", ".join(f"`{kind}`" for kind in sorted(PURE_KINDS)),
         "topics": topic_table(),
         "to_agent": "\n".join(section(model) for model in TO_AGENT),
         "to_controller": "\n".join(section(model) for model in TO_CONTROLLER),

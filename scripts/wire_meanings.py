@@ -49,7 +49,7 @@ MEANINGS = {
     "Heartbeat.accepting": "new offers are welcome",
     "Heartbeat.version": "version of the agent",
     "Heartbeat.kind": "agv, rpa, station or a word of your own",
-    "Heartbeat.capabilities": "block kinds beyond the pure ones, and `stops_with_agent`",
+    "Heartbeat.capabilities": "every block kind it can run, and `stops_with_agent`",
     "Heartbeat.capacity": "attempts it can hold at once; more than 1 for stations only",
     "Heartbeat.queues": "queues it would like to serve, if the box takes unknown robots",
     "Heartbeat.tags": "tags, if the box takes unknown robots",

@@ -3,13 +3,25 @@
 import sys
 from pathlib import Path
 
+from config.agent import agent_table
 from scripts.cli_docs import cli_page
 from scripts.wire_docs import DOCS, ROOT, whole_schema, wire_page
 
 
+def robots_page() -> str:
+    """How to connect a robot, with the agent's options."""
+    template = ROOT / "scripts" / "robots.template.md"
+    return template.read_text(encoding="utf-8").replace("{{options}}", agent_table().rstrip())
+
+
 def made() -> dict[Path, str]:
     """Every document that is made from the code, with what it must say."""
-    return {DOCS / "wire.md": wire_page(), DOCS / "wire-schema.json": whole_schema(), DOCS / "cli.md": cli_page()}
+    return {
+        DOCS / "wire.md": wire_page(),
+        DOCS / "wire-schema.json": whole_schema(),
+        DOCS / "cli.md": cli_page(),
+        DOCS / "robots.md": robots_page(),
+    }
 
 
 def main() -> int:
