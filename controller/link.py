@@ -28,6 +28,7 @@ MOST_QUEUED = 10_000
 MOST_UNANSWERED_BYTES = 64 * 1024 * 1024
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
 """Beyond these a message is not sent: the outbox does it later."""
+_CLOSED = "the connection was closed"
 _CONNECT_S = 10.0
 """For names, routes and the handshake up to the subscription."""
 _GOOD_S = 10.0
@@ -270,12 +271,13 @@ class Link:
         self._unanswered -= self._sizes.pop(mid, 0)
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:  # noqa: ARG002
-        self._failure = self._failure or f"the connection was lost: {code}"
+        if self._failure in (None, _CLOSED):
+            self._failure = f"the connection was lost: {code}"
 
     def _on_socket_close(self, client: Any, data: Any, sock: Any) -> None:  # noqa: ARG002
         """While the descriptor is still ours: its number may be given away at once."""
         self._unwatch()
-        self._failure = self._failure or "the connection was closed"
+        self._failure = self._failure or _CLOSED
 
     # ------------------------------------------------------------ inside
     def _read_once(self, client: _Client) -> None:

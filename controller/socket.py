@@ -76,8 +76,7 @@ class CommandSocket:
         connection = request.connection
         connection.waiting -= 1
         self._send(connection, answer)
-        if connection in self._connections and not connection.waiting:
-            self._parse(connection)
+        self._parse(connection)
 
     def sweep(self) -> None:
         """Close clients that began a frame and never finished it."""
@@ -110,6 +109,7 @@ class CommandSocket:
     def _ready(self, connection: Connection, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(connection)
+            self._parse(connection)
         if mask & selectors.EVENT_READ and connection in self._connections:
             self._read(connection)
 
@@ -130,8 +130,8 @@ class CommandSocket:
         self._parse(connection)
 
     def _parse(self, connection: Connection) -> None:
-        """Take the next frame; a client has one under way at a time, the rest stays in its buffer."""
-        while not connection.waiting and not connection.closing and len(connection.inbox) >= HEADER:
+        """Take the next frame; a client has one under way at a time, unread answers included."""
+        while self._may_take(connection) and len(connection.inbox) >= HEADER:
             length = int.from_bytes(connection.inbox[:HEADER], "big")
             if length > MAX_FRAME:
                 self._refuse(connection, "request.size", f"A frame has at most {MAX_FRAME} bytes.", close=True)
@@ -146,6 +146,10 @@ class CommandSocket:
             connection.since = steady()
             self._take_frame(connection, body)
         self._watch(connection)
+
+    def _may_take(self, connection: Connection) -> bool:
+        busy = connection.waiting or connection.outbox or connection.closing
+        return connection in self._connections and not busy
 
     def _take_frame(self, connection: Connection, body: bytes) -> None:
         try:
@@ -196,7 +200,7 @@ class CommandSocket:
         """Who has an answer to read, or sends more while a frame is under way, is not read from: nothing piles up."""
         if connection not in self._connections:
             return
-        busy = connection.closing or (connection.waiting and connection.inbox)
+        busy = connection.closing or (connection.inbox and not self._may_take(connection))
         events = selectors.EVENT_WRITE if connection.outbox else 0 if busy else selectors.EVENT_READ
         if events != connection.events:
             self._change(connection, events)

@@ -38,7 +38,7 @@ class Yard:
         self.poison: str | None = None
         self.out: list[Outgoing] = []
         self.answers: dict[int, Answer] = {}
-        self.loop = Loop(self, self, self, self, TOPICS)
+        self.loop = Loop(self, self, self, self, TOPICS)  # type: ignore[arg-type]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -221,7 +221,7 @@ def test_trouble_while_a_defect_is_looked_for_keeps_the_rest(yard: Yard) -> None
             yard.commit_error = trouble()
         original(*args)
 
-    yard.receive = then_full  # type: ignore[method-assign]
+    yard.receive = then_full  # type: ignore[method-assign, assignment]
     said = yard.turn("queue.put")
     assert "ack 2" not in said
     assert said[-1] == "answer 1 store.full"

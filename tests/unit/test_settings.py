@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from schemas.topics import Topics
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
-def refusal(**flags: object) -> str:
+def refusal(**flags: Any) -> str:
     """What is said about wrong settings."""
     with pytest.raises(BadSettings) as caught:
         load(**flags)
@@ -53,7 +54,7 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ({"broker_password": 5}, ("broker_password",)),
     ],
 )
-def test_wrong_options_are_refused_by_name(flags: dict[str, object], words: tuple[str, ...]) -> None:
+def test_wrong_options_are_refused_by_name(flags: dict[str, Any], words: tuple[str, ...]) -> None:
     said = refusal(**flags)
     assert [word for word in words if word not in said] == []
 
@@ -77,7 +78,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="gone.toml"):
+    with pytest.raises(BadSettings, match=r"gone\.toml"):
         load(tmp_path / "gone.toml")
 
 
@@ -115,8 +116,13 @@ def test_the_core_gets_every_duration() -> None:
 
 
 def test_only_an_external_broker_gets_a_password() -> None:
-    remote = {"broker": "external", "mqtt": "broker.example:1883", "broker_user": "box", "broker_password": "hidden"}
-    there, here = (link_settings(load(**flags), Topics()) for flags in (remote, {"broker_user": "box"}))
+    remote: dict[str, Any] = {
+        "broker": "external",
+        "mqtt": "broker.example:1883",
+        "broker_user": "box",
+        "broker_password": "hidden",
+    }
+    there, here = (link_settings(load(**flags), Topics()) for flags in (remote, dict[str, Any](broker_user="box")))
     assert (there.user, there.password) == ("box", "hidden")
     assert (here.user, here.password) == ("yardmaster", None)
 
