@@ -22,6 +22,7 @@ _LONGEST_SLEEP_S = 1.0
 """The loop's own clock may stop while the machine is suspended; leases and limits do not."""
 _LINK_TICK_S = 3.0
 _DISK_RETRY_S = 1.0
+_SLOW_COMMIT_S = 0.5
 _SPREAD_S = 0.002
 """Between the first connections of two agents."""
 
@@ -108,6 +109,8 @@ class AgentProcess:
             await asyncio.sleep(_LINK_TICK_S)
             for link in tuple(self._links.values()):
                 link.tick()
+            for seat in self._seats.values():
+                seat.tell_problems()
 
     # ------------------------------------------------------------ turns
     def _emit(self, seat: Seat, event: OperationEvent) -> None:
@@ -136,10 +139,20 @@ class AgentProcess:
             with self._file.transaction():
                 for seat in ready.values():
                     self._work(seat, now)
+            self._catch_up(ready, now)
         except NotWritten as error:
             self._begin_waiting_for_disk(error, ready)
         else:
             self._follow(ready)
+
+    def _catch_up(self, ready: dict[str, Seat], now: float) -> None:
+        """A slow disk took its time: what must not begin any more is taken back before the driver hears of it."""
+        while steady() - now > _SLOW_COMMIT_S:
+            now = steady()
+            with self._file.transaction():
+                for seat in ready.values():
+                    if self._seats.get(seat.robot) is seat:
+                        seat.core.fence(now)
 
     def _add_due(self, robot: str, now: float) -> None:
         seat = self._seats.get(robot)

@@ -9,7 +9,6 @@ _KEPT = 256
 class Ask(NamedTuple):
     """One question for leave to move."""
 
-    number: int
     attempt: int
     sent: float
 
@@ -20,20 +19,21 @@ class Asks:
     def __init__(self, max_age_s: float) -> None:
         self._max_age_s = max_age_s
         self._count = 0
-        self._asks: deque[Ask] = deque(maxlen=_KEPT)
+        self._asks: dict[int, Ask] = {}
 
     def new(self, attempt: int, now: float) -> int:
         """A number never used before in this boot."""
+        while self._asks and now - self._asks[oldest := next(iter(self._asks))].sent >= self._max_age_s:
+            del self._asks[oldest]
         self._count += 1
-        self._asks.append(Ask(self._count, attempt, now))
+        self._asks[self._count] = Ask(attempt, now)
         return self._count
 
     def sent(self, number: int, attempt: int, now: float) -> float | None:
         """When this was asked for this attempt; None if it never was, or too long ago."""
-        for ask in self._asks:
-            if ask.number == number:
-                return ask.sent if ask.attempt == attempt and now - ask.sent < self._max_age_s else None
-        return None
+        ask = self._asks.get(number)
+        fits = ask is not None and ask.attempt == attempt and now - ask.sent < self._max_age_s
+        return ask.sent if ask is not None and fits else None
 
 
 class Beats:

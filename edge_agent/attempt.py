@@ -61,8 +61,8 @@ class InHand:
 
     @property
     def keep_at(self) -> float:
-        """When its run time was last counted."""
-        return self._counted
+        """When its run time was last counted, if it matters."""
+        return float("inf") if self.assign.time_limit_s is None else self._counted
 
     @property
     def activity(self) -> Activity:
@@ -87,6 +87,8 @@ class FlowDesk:
 
     def __init__(self, journal: Journal, held: Held, wall: Wall, effects: list[Effect]) -> None:
         self._journal, self._held, self._wall, self._effects = journal, held, wall, effects
+        self.withdrawn: list[Key] = []
+        """Operations that ended before the driver heard of them."""
 
     def block(self, report: BlockReport) -> None:
         if not self._held.started:
@@ -135,7 +137,13 @@ class FlowDesk:
         self._effects.append(DriverStart(operation))
 
     def stop(self, key: Key) -> None:
-        self._effects.append(DriverStop(key))
+        waiting = [call for call in self._effects if isinstance(call, DriverStart) and call.operation.key == key]
+        if waiting:
+            # The commit that would have let it begin has not come: now it never begins.
+            self._effects.remove(waiting[0])
+            self.withdrawn.append(key)
+        else:
+            self._effects.append(DriverStop(key))
 
     def resume(self, operation: Operation) -> None:
         self._effects.append(DriverResume(operation))

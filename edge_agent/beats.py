@@ -11,6 +11,7 @@ from edge_agent.effects import Send
 from edge_agent.journal import Journal
 from edge_agent.operations import Telemetry
 from edge_agent.profile import Profile
+from edge_agent.rows import MAX_PATH
 from schemas.messages import Heartbeat, Held, Position
 
 Holds = Iterable[tuple[InHand, int | None]]
@@ -30,7 +31,7 @@ def heartbeat(journal: Journal, profile: Profile, holds: Holds, facts: dict[str,
     }
     try:
         beat = Heartbeat(**fields, **_shown(telemetry))
-    except ValidationError:
+    except (ValidationError, TypeError):
         # A driver that shows nonsense must not make its agent silent.
         beat = Heartbeat(**fields)
     return Send("heartbeat", beat.model_dump_json(exclude_none=True).encode(), qos=0)
@@ -41,7 +42,7 @@ def _held(hand: InHand, ask: int | None) -> Held:
         job=hand.held.job,
         attempt=hand.attempt,
         activity=hand.activity,
-        path=hand.flow.path,
+        path=hand.flow.path and hand.flow.path[:MAX_PATH],
         progress=hand.flow.progress,
         ask=ask,
     )

@@ -112,7 +112,7 @@ class Hands:
     def settle(self, hand: InHand, now: float) -> None:
         """Let the flow go as far as it may, and say what that amounts to for the attempt."""
         flow, held = hand.flow, hand.held
-        flow.advance(now, hand.may_go)
+        self._advance(hand, now)
         if flow.refused:
             self._refused(hand, now)
         if held.stop is not None and not hand.stopping and not flow.operations:
@@ -123,6 +123,12 @@ class Hands:
             held.paused = True
             self.keep(hand, now)
             hand.desk.about("paused", command=held.pause, path=flow.path)
+
+    def _advance(self, hand: InHand, now: float) -> None:
+        hand.flow.advance(now, hand.may_go)
+        while hand.desk.withdrawn:
+            hand.flow.feed(OperationEvent(hand.desk.withdrawn.pop(), "stopped"), now)
+            hand.flow.advance(now, hand.may_go)
 
     def resume(self, hand: InHand, command: int, now: float) -> None:
         """Go on after a pause, or forget one that was not reached yet."""
@@ -152,7 +158,7 @@ class Hands:
     def _tell_flow(self, hand: InHand, now: float) -> None:
         hand.stopping = True
         hand.flow.stop(now)
-        hand.flow.advance(now, False)
+        self._advance(hand, now)
 
     def _refused(self, hand: InHand, now: float) -> None:
         """The driver cannot stop what is going on: a cancel is refused, anything else waits for its end."""
@@ -170,7 +176,7 @@ class Hands:
             if hand.lease is not None and now >= hand.lease:
                 hand.lease, hand.granted = None, False
                 self.stop(hand, LEASE, now)
-            if now >= hand.limit_at and hand.held.stop in (None, CANCEL):
+            if now >= hand.limit_at and hand.held.stop is None:
                 self.stop(hand, TIME_LIMIT, now)
 
     def _finish(self, hand: InHand, end: FlowEnd) -> None:
@@ -211,7 +217,7 @@ class Hands:
         for hand in self:
             if hand.flow.end is not None or (hand.flow.wake_at is not None and now >= hand.flow.wake_at):
                 self.settle(hand, now)
-            elif now - hand.keep_at >= self._timing.elapsed_s:
+            elif now >= hand.keep_at + self._timing.elapsed_s:
                 self.keep(hand, now)
 
     def wake_at(self, now: float) -> float:

@@ -169,7 +169,7 @@ class Journal:
         self._thinned_to: int = thinned_to or 0
         self._safe = self.head
         self._thin_at = max_rows
-        self._answers = {attempt: seq for attempt, seq, kind in file.read(_ABOUT, robot) if _answers(kind)}
+        self._answers = {attempt: seq for attempt, seq, kind in file.read(_ABOUT, robot) if _is_answer(kind)}
 
     # -------------------------------------------------------------- reports
     def append(self, kind: str, attempt: int | None, body: bytes) -> int:
@@ -178,7 +178,7 @@ class Journal:
         row = OutRow(self.head, kind, attempt, 0, body)
         self._fresh[row.seq] = row
         self._count += 1
-        if attempt is not None and _answers(kind):
+        if attempt is not None and _is_answer(kind):
             self._answers[attempt] = row.seq
         self._file.write(self, _ROW, row.seq, kind, attempt, 0, body)
         return row.seq
@@ -316,7 +316,7 @@ class Journal:
         self._file.write(self, _UPRIGHT)
 
 
-def _answers(kind: str) -> bool:
+def _is_answer(kind: str) -> bool:
     """Such a row is what a repeated assign or cancel asks for."""
     return kind == "accepted" or kind in ENDS
 

@@ -40,6 +40,7 @@ class Seat:
         self._inbox: deque[Received | OperationEvent | bool] = deque()
         self._messages = 0
         self._unacknowledged: list[Received] = []
+        self._told: Counter[str] = Counter()
 
     @property
     def robot(self) -> str:
@@ -110,6 +111,13 @@ class Seat:
         if self.line is not None:
             for message in done:
                 self.line.ack(message)
+
+    def tell_problems(self) -> None:
+        """Log what was newly counted since the last time."""
+        new = self.core.problems + self.counters - self._told
+        self._told += new
+        for what, count in new.items():
+            _LOG.warning("%s: %s (%s times)", self.robot, what, count)
 
     def halt(self) -> None:
         """Stop what must stop even though nothing can be written."""

@@ -326,3 +326,25 @@ def test_a_lease_ends_though_the_disk_takes_nothing(b, monkeypatch):
         assert not b.driver.moving
     b.settle()
     assert b.about()[-1] == "interrupted lease"
+
+
+def test_what_the_disk_never_let_begin_does_not_begin_later(b, monkeypatch):
+    b.assign(on_lost="requeue", safe=True, lease_s=15.0)
+    (attempt, ask), *_ = b.read()
+
+    def write() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(b.file, "_write", write)
+        with pytest.raises(NotWritten):
+            b.ack(attempt=attempt, ask=ask, verdict="grant")
+        b.now += 16
+        with pytest.raises(NotWritten), b.file.transaction():
+            b.core.fence(b.now)
+    b.file.commit()
+    for effect in b.core.take():
+        b.perform(effect)
+    assert b.driver.started == []
+    words = b.words()
+    assert words[-2:] == ["-1/1.0 canceled", "interrupted lease"]
