@@ -109,7 +109,9 @@ def _web(settings: ServeSettings) -> Part:
 def _station(settings: ServeSettings) -> Part:
     folder = settings.data_dir / "agents" / "station"
     command = [sys.executable, "-m", "cli.main", "agent", "station", "--kind", "station", "--queue", "station"]
-    command += ["--mqtt", settings.mqtt, "--data-dir", str(folder)]
+    command += ["--driver", "none", "--mqtt", settings.mqtt, "--data-dir", str(folder)]
+    command += ["--topic-prefix", settings.topic_prefix]
+    command += ["--log-level", settings.log_level, "--log-format", settings.log_format]
     return Part("station", command, grace_s=10)
 
 
