@@ -35,7 +35,7 @@ def _id_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Milliseconds = Annotated[int | None, BeforeValidator(_blank_to_none), Field(ge=0, le=DAY_MS)]
+Milliseconds = Annotated[Annotated[int, Field(ge=0, le=DAY_MS)] | None, BeforeValidator(_blank_to_none)]
 _EMPTY_MAP, _EMPTY_LIST = BeforeValidator(lambda value: value or {}), BeforeValidator(lambda value: value or [])
 
 

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from edge_agent.flow.blocks import strongest
 from edge_agent.flow.engine import RUNS_PER_TURN, Engine, Parts, RobotFacts, World
@@ -121,9 +122,8 @@ class FlowRun:
 
     async def _root(self, program: Program) -> None:
         engine, assign = self._engine, self._engine.parts.assign
-        task = dict(assign.scope.get("task") or {})
-        variables = Variable(dict(assign.scope.get("vars") or {}))
-        frame = Frame(program.main, program.inputs, variables, task)
+        variables = Variable(_fields(assign.scope.get("vars")))
+        frame = Frame(program.main, program.inputs, variables, _fields(assign.scope.get("task")))
         signal = await self._main(Place(frame, ROOT_ID, FOREVER))
         for other in engine.beside if signal else ():
             other.cancel()
@@ -158,6 +158,10 @@ class FlowRun:
             ROOT_ID, LogLevel.INFO, "block", message="branch_done", args={"branch": "default"}, output=done
         )
         return FlowEnd("succeeded", outputs=frame.outputs())
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
 
 
 def _worst(first: Signal | None, second: Signal | None) -> Signal | None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from edge_agent.flow import recall, run
+from edge_agent.flow.frame import Variable
 from edge_agent.flow.run import FlowRun
 from edge_agent.operations import FlowEnd
 from schemas.blocks import BLOCK_KINDS
@@ -221,6 +222,24 @@ def test_an_interruption_stops_the_other_branches_first():
     assert b.phases("-1/1/3")[-1] == "cancel.success"
 
 
+def last_word() -> Bench:
+    """The branch that is written first sets the variable last; then the agent dies."""
+    late = block(2, "SerialFlowBp", go(3), block(4, "SetTaskVariableBp", p_varName="x", p_varValue="late"))
+    early = block(5, "SetTaskVariableBp", p_varName="x", p_varValue="early")
+    definition = flow(block(1, "ParallelFlowBp", late, early), go(6), block(7, "PrintBp", e_message="vars.x"))
+    b = Bench(assign(definition), Robot())
+    while not b.run.operations or b.run.path != "-1/6":
+        b.quiet()
+        b.wait()
+    b.crash()
+    b.finish()
+    return b
+
+
+def test_variables_keep_the_value_that_was_set_last():
+    assert [log["text"] for log in last_word().host.logs if log["type"] == "print"] == ["late"]
+
+
 # ---------------------------------------------------------------- broken variants must not pass
 def forgets_everything(order, host, past, robot, now, *, world):
     return FlowRun(order, host, {}, robot, now, world=world)
@@ -258,3 +277,8 @@ def test_a_variant_that_does_not_repeat_effects_is_caught(monkeypatch):
     monkeypatch.setattr("edge_agent.flow.steps.REPEATED", frozenset())
     with pytest.raises(AssertionError):
         every_crash("while")
+
+
+def test_a_variant_that_sets_variables_in_the_order_of_the_replay_is_caught(monkeypatch):
+    monkeypatch.setattr(Variable, "set", lambda self, name, value, n: self.values.update({name: value}))
+    assert [log["text"] for log in last_word().host.logs if log["type"] == "print"] == ["early"]
