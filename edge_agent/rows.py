@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from schemas.decode import BadJson, check_bounds
 from schemas.messages import MAX_MESSAGE_DEPTH, MAX_ROW_BYTES, AttemptRow, BlockRow, LogRow, Row
 
 MAX_REASON, MAX_PATH, MAX_TEXT = 2000, 1024, 32_768
+_LIMITS = {"reason": MAX_REASON, "path": MAX_PATH, "text": MAX_TEXT}
 _ROW_DEPTH = MAX_MESSAGE_DEPTH - 3
 _SEQ_ROOM = 64
 """Bytes kept free for what is added at sending: seq and ask."""
@@ -20,7 +22,12 @@ _CUT_TEXT, _CUT_TOTAL = 1000, 18_000
 
 def stamp(utc_us: int) -> str:
     """A moment as UTC text with microseconds, for display only."""
-    return datetime.fromtimestamp(utc_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_second(utc_us // 1_000_000)}.{utc_us % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def attempt_row(kind: str, fields: Mapping[str, Any]) -> bytes:
@@ -112,7 +119,8 @@ def _encode(model: type[Row], fields: Mapping[str, Any]) -> bytes:
 
 
 def _bounded(name: str, value: Any) -> Any:
-    limit = {"reason": MAX_REASON, "path": MAX_PATH, "text": MAX_TEXT}.get(name)
+    limit = _LIMITS.get(name)
     if limit is not None:
         return str(value)[:limit]
-    return dict(value) if isinstance(value, Mapping) else value
+    plain = isinstance(value, (str, int, dict)) or not isinstance(value, Mapping)
+    return value if plain else dict(value)
