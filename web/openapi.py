@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from schemas.views import ErrorAnswer
 from web.errors import STATUS
 from web.guard import DEFAULT_BYTES
+from web.refusals import refusals
 from web.routes import API, JSON_TYPE, Route
 
 VERSION = "1.0"
@@ -20,7 +21,6 @@ _REF = "#/components/schemas/{model}"
 _SLUG = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
 _PATH: dict[str, dict[str, Any]] = {"job": _OPAQUE, "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
-_ANY, _READ_BODY, _COMMAND = (403, 422, 500, 503), (400, 411, 413, 415), (409, 504)
 _WHAT = {
     400: "The body cannot be read",
     403: "The caller may not",
@@ -117,24 +117,6 @@ def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]])
     return found
 
 
-def refusals(route: Route) -> list[int]:
-    """With which statuses a route may refuse."""
-    statuses = set(_ANY)
-    if "<" in route.path or route.path == "/stream" or (route.path == "/jobs" and route.commands):
-        statuses.add(404)
-    if route.body is not None:
-        statuses |= set(_READ_BODY)
-    if route.commands:
-        statuses |= {504} if route.method == "GET" or not _changes(route) else set(_COMMAND)
-    if route.if_match:
-        statuses.add(412)
-    return sorted(statuses - set(route.answers))
-
-
-def _changes(route: Route) -> bool:
-    return route.path != "/flows/check"
-
-
 def _answers(route: Route, document: _Document) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, answer in route.answers.items():
@@ -146,7 +128,8 @@ def _answers(route: Route, document: _Document) -> dict[str, Any]:
         if headers := _headers(route):
             one["headers"] = headers
         found[str(status)] = one
-    return found | {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in refusals(route)}
+    refused = [status for status in refusals(route) if status not in route.answers]
+    return found | {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in refused}
 
 
 def _headers(route: Route) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.fakes.box import Box
 from web.api import ROUTES
-from web.openapi import document, refusals
+from web.openapi import document
+from web.refusals import refusals
 from web.routes import Route
 
 DOCUMENT = document(ROUTES)

@@ -1,0 +1,69 @@
+"""With which codes each route may refuse: for the document, the manual, and the tests that hold them to it."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from web.errors import STATUS
+from web.routes import Route
+
+_NOUN = re.compile(r"<(\w+)>")
+_CHECK = "/flows/check"
+_CONFLICTS: dict[str, tuple[str, ...]] = {
+    "jobs": ("deployment.disabled",),
+    "job": ("job.state", "job.parked", "job.attempt_changed"),
+    "robots": ("robot.state", "robot.in_use"),
+    "queues": ("queue.in_use",),
+    "flows": ("flow.in_use",),
+    "deployments": ("deployment.in_use", "deployment.disabled"),
+}
+"""What a command of a module may clash with."""
+
+
+def _not_found(route: Route) -> Iterator[str]:
+    yield from (f"{noun}.not_found" for noun in _NOUN.findall(route.path))
+    if route.path == "/stream":
+        yield "job.not_found"
+    if route.name in ("submit_jobs", "rerun_job", "run_deployment"):
+        yield from ("flow.not_found", "deployment.not_found")
+    if "attempt" in route.query.model_fields:
+        yield "attempt.not_found"
+
+
+def _of_body(route: Route) -> Iterator[str]:
+    if route.body is not None:
+        yield from ("request.json", "request.depth", "request.length", "request.size", "request.type")
+    yield "request.invalid"
+    if "after" in route.query.model_fields:
+        yield "page.cursor"
+    if route.name == "put_flow":
+        yield "flow.invalid"
+
+
+def _of_commands(route: Route) -> Iterator[str]:
+    if not route.commands:
+        return
+    yield from ("controller.down", "controller.no_answer")
+    if route.method == "GET" or route.path == _CHECK:
+        return
+    yield "store.full"
+    yield from _CONFLICTS[route.tag]
+    if route.keyed:
+        yield "idempotency.mismatch"
+    if route.if_match:
+        yield "version.mismatch"
+
+
+def _of_all(route: Route) -> Iterator[str]:
+    yield from ("auth.origin", "auth.role", "internal", "store.unavailable")
+    if route.path == "/stream":
+        yield "stream.full"
+
+
+def refusals(route: Route) -> dict[int, list[str]]:
+    """Status to codes, both in order."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for codes in (_of_all(route), _of_body(route), _not_found(route), _of_commands(route)):
+        for code in codes:
+            found[STATUS[code]].add(code)
+    return {status: sorted(found[status]) for status in sorted(found)}
