@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.block_kind import describe
+from schemas.block_kind import BlockKind, describe
 from schemas.blocks import BLOCK_KINDS, OPERATION_KINDS, PURE_KINDS, SENTENCES
 from schemas.expression_words import FUNCTIONS
 from schemas.flow import MAX_BLOCKS, MAX_FLOW_BYTES, MAX_LEVELS
@@ -21,7 +21,7 @@ def test_pure_and_operation_kinds_are_all_kinds() -> None:
 
 
 @pytest.mark.parametrize("row", BLOCK_KINDS.values(), ids=list(BLOCK_KINDS))
-def test_a_row_is_whole(row) -> None:
+def test_a_row_is_whole(row: BlockKind) -> None:
     words = [row.name, *(param.label for param in row.params), *row.sentences.values()]
     assert all(word.en.strip() and word.zh.strip() for word in words)
     assert len({param.name for param in row.params}) == len(row.params)
@@ -37,7 +37,7 @@ def test_a_row_is_whole(row) -> None:
 
 
 @pytest.mark.parametrize("row", BLOCK_KINDS.values(), ids=list(BLOCK_KINDS))
-def test_editors_get_plain_data(row) -> None:
+def test_editors_get_plain_data(row: BlockKind) -> None:
     found = describe(row)
     assert found["kind"] == row.kind
     assert [param["name"] for param in found["parameters"]] == [param.name for param in row.params]
@@ -53,7 +53,7 @@ def test_sentences_take_the_same_arguments_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize("row", BLOCK_KINDS.values(), ids=list(BLOCK_KINDS))
-def test_the_manual_has_every_kind_parameter_branch_and_output(row) -> None:
+def test_the_manual_has_every_kind_parameter_branch_and_output(row: BlockKind) -> None:
     line = next((line for line in MANUAL.splitlines() if line.startswith(f"| `{row.kind}` ")), "")
     assert row.name.zh in line
     for word in [*(param.name for param in row.params), *row.outputs, *(b for b in row.branches if b != "default")]:

@@ -82,7 +82,7 @@ def test_required_defaults_and_blanks() -> None:
 
 
 def test_unknown_names_are_refused_and_all_faults_are_listed() -> None:
-    params = [{"name": "a", "required": True}, {"name": "b", "type": "Long"}]
+    params: list[dict[str, Any]] = [{"name": "a", "required": True}, {"name": "b", "type": "Long"}]
     assert bind({"b": "x", "c": 1, "d": 2}, *params)[1] == [
         ("c", "unknown_parameter"),
         ("d", "unknown_parameter"),

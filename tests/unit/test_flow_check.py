@@ -23,6 +23,11 @@ def found(*blocks: dict[str, Any], inputs: Any = None, **subs: Any) -> list[tupl
     return [(problem.path, problem.code) for problem in problems]
 
 
+def made(kind: str, name: str, value: Any) -> dict[str, Any]:
+    parameters: Any = {f"p_{name}": value}
+    return block(1, kind, **parameters)
+
+
 def go(id_: int, **rest: Any) -> dict[str, Any]:
     return block(id_, "CAgvOperationBp", **({"p_targetSiteLabel": "P"} | rest))
 
@@ -96,7 +101,7 @@ def test_a_number_out_of_bounds_is_refused(kind: str) -> None:
     for param in BLOCK_KINDS[kind].params:
         if param.low is not None and param.high is not None:
             for value in (param.low - 1, param.high + 1):
-                assert ("-1/1", "bad_value") in found(block(1, kind, **{f"p_{param.name}": value}))
+                assert ("-1/1", "bad_value") in found(made(kind, param.name, value))
 
 
 PRINT = "PrintBp"
@@ -258,5 +263,6 @@ def test_what_is_not_even_json() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    for definition in (endless, {"rootBlock": deep}, {"rootBlock": object()}, None, 5, [], {1: 2}, {"x": {1, 2}}):
+    odd: list[Any] = [endless, {"rootBlock": deep}, {"rootBlock": object()}, None, 5, [], {1: 2}, {"x": {1, 2}}]
+    for definition in odd:
         assert check(definition).problems

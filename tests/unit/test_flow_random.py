@@ -36,7 +36,7 @@ def build(made: Any, ids: Iterator[int], in_loop: bool = False) -> dict[str, Any
     id_ = next(ids)
     looping = in_loop or kind in ("repeat", "while", "each")
     first, second = ([build(item, ids, looping) for item in items] for items in (*rest, [], [])[:2])
-    tries = {"o_retry": {"times": number % 2, "interval": 700}} if kind != "return" else {}
+    tries: Any = {"o_retry": {"times": number % 2, "interval": 700}} if kind != "return" else {}
     kinds: dict[str, Any] = {
         "go": lambda: block(id_, "CAgvOperationBp", p_targetSiteLabel="P", **tries),
         "count": lambda: block(id_, "SetTaskVariableBp", p_varName="n", e_varValue=COUNT),
