@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from schemas.topics import DEFAULT_PREFIX
+
 REFUSED, USAGE = 1, 2
 
 
@@ -18,7 +20,7 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster than life.")] = None,
     robots: Annotated[int | None, typer.Option(min=1, help="So many robots: the file's, then copies of them.")] = None,
-    topic_prefix: Annotated[str, typer.Option(help="First words of every MQTT topic, as on the box.")] = "fleet/v1",
+    topic_prefix: Annotated[str, typer.Option(help="First words of every MQTT topic, as on the box.")] = DEFAULT_PREFIX,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[str, typer.Option(help="plain or json.")] = "plain",
 ) -> None:
