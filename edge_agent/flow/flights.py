@@ -116,7 +116,7 @@ class Flights:
 
     def _not_stoppable(self, flight: Flight, event: OperationEvent) -> None:
         flight.asked = False
-        self._report(flight, Phase.CANCEL_FAILED, reason=event.reason)
+        self._report(flight, Phase.CANCEL_FAILED, reason=_own(event.reason or "it cannot be stopped"))
         if self.stopping:
             self.stopping, self.refused, self.ever_refused = False, True, True
 
@@ -185,5 +185,5 @@ def limit_reason(limit_s: float | None) -> str:
 
 
 def _own(reason: str) -> str:
-    # This word of ours decides whether a run was cut off; a driver must not say it by chance.
+    # These words of ours decide what a replay makes of a run; a driver must not say them by chance.
     return f"the robot says: {reason}" if reason in (INTERRUPTED, ABORTED) else reason[:2000]

@@ -131,7 +131,9 @@ def past_of(rows: list[BlockReport]) -> dict[tuple[str, int], PastRun]:
     for row in rows:
         old = found.get((row.path, row.try_))
         inputs = row.inputs if row.inputs is not None or old is None else old.inputs
-        found[row.path, row.try_] = PastRun(row.n, row.status, inputs, row.outputs, row.reason)
+        outputs = row.outputs if row.outputs is not None or old is None else old.outputs
+        reason = row.reason if row.reason is not None or old is None else old.reason
+        found[row.path, row.try_] = PastRun(row.n, row.status, inputs, outputs, reason)
     return found
 
 

@@ -1,5 +1,6 @@
 """The table of kinds is whole, in both languages, and the manual names all of it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from schemas.block_kind import BlockKind, describe
 from schemas.blocks import BLOCK_KINDS, OPERATION_KINDS, PURE_KINDS, SENTENCES
 from schemas.expression_words import FUNCTIONS
 from schemas.flow import MAX_BLOCKS, MAX_FLOW_BYTES, MAX_LEVELS
+from schemas.flow_check import check_flow
 from schemas.values import BadValue, convert
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "flows.md").read_text(encoding="utf-8")
@@ -58,6 +60,11 @@ def test_the_manual_has_every_kind_parameter_branch_and_output(row: BlockKind) -
     assert row.name.zh in line
     for word in [*(param.name for param in row.params), *row.outputs, *(b for b in row.branches if b != "default")]:
         assert f"`{word}`" in line, word
+
+
+def test_the_example_of_the_manual_is_in_order() -> None:
+    example = MANUAL.partition("```json\n")[2].partition("```")[0]
+    assert check_flow(json.loads(example), "example", lambda _: None).problems == ()
 
 
 def test_the_manual_has_every_function_and_bound() -> None:
