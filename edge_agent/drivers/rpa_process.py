@@ -32,6 +32,8 @@ STUBBORN_S, READERS_S = 5.0, 2.0
 _ROOT = str(Path(__file__).resolve().parents[2])
 # Not -m: the launcher must start from any folder, and see no module of the folder it starts in (-I).
 _LAUNCH = f"import sys; sys.path.append({_ROOT!r}); from edge_agent.drivers.rpa_launcher import main; main()"
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Windows: a console that pops up would take the keyboard from what is being automated."""
 _one_at_a_time = threading.Lock()
 """On Windows two starts at once would inherit each other's pipe ends, which then never close."""
 logger = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ class RpaProcess:
                 env=dict(env),
                 cwd=self._folder.path,
                 start_new_session=True,
+                creationflags=_NO_WINDOW,
             )
         try:
             job = Job()

@@ -1,6 +1,7 @@
 """What is on disk of each process that was started: who it is while it lives, how it ended, what it put out."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.operations import Key
+
+logger = logging.getLogger(__name__)
 
 KEPT_RUNS = 20
 _NAME = re.compile(r"(\d+)-(\d+)\Z")
@@ -89,8 +92,12 @@ class Runs:
     def prune(self) -> None:
         """Keep the newest runs, and any that may still live."""
         for folder in self._all()[:-KEPT_RUNS]:
-            if not folder.process.exists():
+            if folder.process.exists():
+                continue
+            try:
                 shutil.rmtree(folder.path)
+            except OSError as error:
+                logger.warning("%s cannot be removed yet: %s", folder.path, error)
 
     def _all(self) -> list[RunFolder]:
         names = (_NAME.match(entry.name) for entry in self._root.iterdir())

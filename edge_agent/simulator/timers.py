@@ -34,6 +34,6 @@ class LoopTimers:
         return steady()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        # The loop's clock stops while the machine is suspended, the steady one does not: the rest is converted.
+        # The loop's clock stands still while the machine is suspended: then a call comes late by that, never early.
         delay = when - steady()
         return self._loop.call_later(delay, callback) if delay > 0 else self._loop.call_soon(callback)
