@@ -74,6 +74,7 @@ class Beats:
             self._heard_again(robot)
         robot.heard = robot.silent_from = now.mono
         robot.beat, robot.beat_us = beat, now.utc_us
+        robot.strange = any(self._is_strange(robot, held) for held in beat.holds)
         told = {
             "kind": beat.kind,
             "capabilities": frozenset(beat.capabilities),
@@ -86,6 +87,13 @@ class Beats:
             for key in [k for k, x in self.desk.memory.exclusions.items() if k[1] == robot.id and x.lasting]:
                 del self.desk.memory.exclusions[key]
         self.desk.memory.refresh(robot)
+
+    def _is_strange(self, robot: Robot, held: Held) -> bool:
+        """An attempt that was never given to it, of another life of this box: settled or not, it may be moving."""
+        if held.attempt in robot.slots.values():
+            return False
+        known = self.reports.attempt(held.attempt)
+        return known is None or known[2] != robot.id
 
     def _heard_again(self, robot: Robot) -> None:
         """Letters leave at once, and from the start of their intervals."""

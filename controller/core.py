@@ -53,7 +53,7 @@ class Core:
         self.desk.now = now
         if self.store.restored:
             park_everything(self.desk, self.moves)
-            self.store.restored = False
+            self.store.parked()
         self._wake_queued(now)
         self.dispatcher.begin_clocks_anew()
 

@@ -217,7 +217,7 @@ class View:
     def __init__(self, robot: Robot, busy_with: list[str]) -> None:
         self.id, self.enabled, self.drained = robot.id, robot.enabled, robot.drained
         self.removed, self.note, self.capacity = robot.removed, robot.note, robot.capacity
-        self.capabilities, self.heard = robot.capabilities, robot.heard
+        self.capabilities, self.heard, self.strange = robot.capabilities, robot.heard, robot.strange
         self.hold_reasons = [h.reason for h in robot.holds]
         self.accepting = robot.beat.accepting if robot.beat else None
         self.busy_with = busy_with

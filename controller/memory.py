@@ -50,6 +50,8 @@ class Robot:
     silent_from: float = -math.inf
     beat: Heartbeat | None = None
     beat_us: int = 0
+    strange: bool = False
+    """Its newest heartbeat names an attempt that this box has never given it."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -211,11 +213,12 @@ class Memory:
 
 
 def may_take_work(robot: Robot) -> bool:
-    """Enabled, known, not on hold, willing, and with a free slot."""
+    """Enabled, known, not on hold, willing, with a free slot, and with nothing in hand that is not ours."""
     return (
         robot.enabled
         and not robot.removed
         and not robot.holds
+        and not robot.strange
         and len(robot.slots) < robot.capacity
         and robot.beat is not None
         and robot.beat.accepting
@@ -249,5 +252,5 @@ def _robot(row: sqlite3.Row, old: Robot | None) -> Robot:
     )
     if old is not None:
         robot.heard, robot.silent_from = old.heard, old.silent_from
-        robot.beat, robot.beat_us = old.beat, old.beat_us
+        robot.beat, robot.beat_us, robot.strange = old.beat, old.beat_us, old.strange
     return robot

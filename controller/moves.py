@@ -58,6 +58,8 @@ class Moves:
             changes |= {"attempt": None, "robot": None, "reason_code": code, "reason": why}
         jobs.move(self.desk.db, live.job, old, new, live.number, **changes)
         live.state = new
+        if new == JobState.QUEUED and changes.get("ready", 1):
+            self.desk.memory.waiting[live.target].add(live.need)
         self.desk.counters[("moves", old.value, new.value)] += 1
         self.desk.tell(
             "job", event, who, job=live.job, robot=live.robot, attempt=live.number, old=old, new=new, code=code, why=why

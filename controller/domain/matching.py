@@ -24,6 +24,7 @@ class RobotFacts(Protocol):
     capacity: int
     capabilities: frozenset[str]
     heard: float
+    strange: bool
 
     @property
     def hold_reasons(self) -> Sequence[str]: ...
@@ -63,6 +64,8 @@ def of_robot(robot: RobotFacts, now: float, heard_s: float) -> list[Why]:
     elif robot.accepting is False:
         found.append(Why("not_accepting", "says that it takes no work now"))
     found += [Why(f"hold.{r}", f"is on hold: {HOLD_WORDS.get(r, r)}") for r in robot.hold_reasons]
+    if robot.strange:
+        found.append(Why("foreign", "holds something that this box never gave it"))
     if len(robot.busy_with) >= robot.capacity:
         found.append(Why("busy", f"works on {', '.join(robot.busy_with)}"))
     return found

@@ -60,8 +60,8 @@ class Store:
         rows = {row["key"]: row["value"] for row in self.db.execute("select key, value from meta")}
         stored = int(rows.get("incarnation", 0))
         outside = self._read_incarnation()
-        self.restored = bool(stored) and outside > stored
-        self.incarnation = max(stored, outside, 1) + (1 if self.restored else 0)
+        self.restored = (bool(stored) and outside > stored) or bool(rows.get("restored"))
+        self.incarnation = max(stored, outside, 1) + (1 if bool(stored) and outside > stored else 0)
         self.count = int(rows.get("count", 0))
         self._written = self.count
         if self.incarnation != stored:
@@ -91,6 +91,11 @@ class Store:
     def newest_number(self) -> int:
         """The highest number given so far."""
         return self.incarnation * INCARNATION_STEP + self.count
+
+    def parked(self) -> None:
+        """What a restore asks for has been done, in the transaction that did it."""
+        self.db.execute("delete from meta where key = 'restored'")
+        self.restored = False
 
     def number(self) -> int:
         """The next number of the one counter (docs/wire.md, numbers)."""

@@ -453,3 +453,17 @@ def test_late_messages_after_the_end_change_nothing() -> None:
         robot.say(robot.about(kind))
     assert yard.rows("jobs") == before
     assert yard.state(uid) == "succeeded"
+
+
+def test_a_robot_first_heard_with_something_in_hand_gets_nothing_settled_or_not() -> None:
+    """After a restore a robot may be unknown to the database and still move for the life before."""
+    yard = Yard()
+    yard.flow()
+    yard.must("queue.put", queue="main")
+    uid = yard.submit()
+    robot = FakeRobot(yard, "r1", ("main",), ["RootBp", "PrintBp"])
+    yard.robots["r1"] = robot
+    robot.seq = robot.highest = 4
+    robot.beat({"job": "x", "attempt": 4, "activity": "running"}, settled=False)
+    assert yard.state(uid) == "queued"
+    assert [r["code"] for r in yard.must("job.waiting", job=uid)["reasons"]] == ["foreign"]
