@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import logging
 import signal
+import sys
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -99,10 +100,10 @@ class AgentProcess:
     def stop_on_signals(self) -> None:
         """SIGTERM and SIGINT end the process cleanly."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                self._loop.add_signal_handler(number, self.stop)
-            except NotImplementedError:  # Windows
+            if sys.platform == "win32":
                 signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self.stop))
+            else:
+                self._loop.add_signal_handler(number, self.stop)
 
     async def _keep_links(self) -> None:
         while True:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any
 from config.agent import AgentSettings
 from edge_agent.agent import AgentProcess
 from edge_agent.drivers import DRIVERS
-from edge_agent.journal import Journal, JournalFile, NotWritten
+from edge_agent.journal import Journal, JournalFile, NoJournal, NotWritten
 from edge_agent.link import LinkSettings
 from edge_agent.locks import Locked, lock_directory
 from edge_agent.no_driver import NoDriver
@@ -64,8 +63,8 @@ def journal_in(folder: Path) -> Iterator[JournalFile]:
     with lock:
         try:
             file = JournalFile(folder / JOURNAL)
-        except sqlite3.Error as error:
-            raise CannotStart(f"{folder / JOURNAL} is not a journal: {error}") from error
+        except NoJournal as error:
+            raise CannotStart(str(error)) from error
         try:
             yield file
         finally:

@@ -71,6 +71,10 @@ Acknowledged = Literal["gone", "nothing", "old copy"]
 """What an acknowledgement did: rows are gone; none was left to go; the journal has a new id."""
 
 
+class NoJournal(Exception):
+    """The file cannot be opened, or is something else."""
+
+
 class NotWritten(Exception):
     """The disk did not take a transaction; everything is kept in memory and goes with the next one."""
 
@@ -92,10 +96,13 @@ class JournalFile:
     """
 
     def __init__(self, path: Path | str, make_id: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
-        """Open or make the file (":memory:" for tests); raises `sqlite3.Error` if it is not a journal."""
+        """Open or make the file (":memory:" for tests); raises `NoJournal`."""
         self.make_id = make_id
-        self._db = _connect(str(path))
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db = _connect(str(path))
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise NoJournal(f"{path} is not a journal: {error}") from error
         self._pending: list[tuple[str, str, tuple[Any, ...]]] = []
         self._touched: dict[str, Journal] = {}
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from edge_agent.journal import Journal, JournalFile
 from edge_agent.operations import Key, Operation, OperationEvent, Telemetry
 from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
+from schemas.messages import AttemptRow
 from schemas.reading import BadRow, read, read_rows
 from tests.fakes.flow_bench import block, flow
 
@@ -39,6 +41,12 @@ class ScriptedDriver:
     events: list[OperationEvent] = field(default_factory=list)
     capabilities: tuple[str, ...] = ("CAgvOperationBp", "stops_with_agent")
     shown: Telemetry = field(default_factory=Telemetry)
+    deaf: bool = False
+    """It does not hear `stop`."""
+    emit: Callable[[OperationEvent], None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.emit = self.events.append
 
     def start(self, operation: Operation) -> None:
         self.moving[operation.key] = operation
@@ -47,6 +55,8 @@ class ScriptedDriver:
         self.say(operation.key, "carried")
 
     def stop(self, key: Key) -> None:
+        if self.deaf:
+            return
         if not self.stoppable:
             self.say(key, "not_stoppable")
         elif key in self.moving:
@@ -67,9 +77,6 @@ class ScriptedDriver:
     def close(self) -> None:
         if not self.survives:
             self.moving.clear()
-
-    def emit(self, event: OperationEvent) -> None:
-        self.events.append(event)
 
     def say(self, key: Key, what: Any, **more: Any) -> None:
         self.emit(OperationEvent(key, what, **more))
@@ -185,15 +192,15 @@ class Bench:
 
     def _record(self, send: Send) -> list[tuple[int, int]]:
         batch = read_rows(send.payload)
-        asks = []
+        asks: list[tuple[int, int]] = []
         for row in batch.rows:
             assert not isinstance(row, BadRow), row
             known = max(self.upto.get(batch.journal, 0), batch.first - 1)
             if row.seq == known + 1:
                 self.rows[batch.journal, row.seq] = row.model_dump(exclude_none=True, by_alias=True)
                 self.upto[batch.journal] = getattr(row, "to", row.seq)
-            if getattr(row, "ask", None):
-                asks.append((row.attempt, row.ask))  # type: ignore[union-attr]
+            if isinstance(row, AttemptRow) and row.ask:
+                asks.append((row.attempt, row.ask))
         return asks
 
     def answer(self, verdict: str = "grant") -> None:

@@ -24,11 +24,14 @@ class MiniController:
         self.presence: dict[str, bool] = {}
         self.client = paho.Client(CallbackAPIVersion.VERSION2, "yardmaster")
         self.client.username_pw_set("yardmaster")
-        self.client.on_connect = lambda *_: self.client.subscribe([(t, 1) for t in topics.for_controller()])
+        self.client.on_connect = self._on_connect
         self.client.on_message = self._on_message
         self.client.reconnect_delay_set(1, 1)
         self.client.connect_async(host, port)
         self.client.loop_start()
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
+        client.subscribe([(topic, 1) for topic in self.topics.for_controller()])
 
     def close(self) -> None:
         self.client.disconnect()
@@ -45,9 +48,9 @@ class MiniController:
         robot, kind = self.topics.parse(message.topic)
         with self.lock:
             if kind in ROW_TOPICS:
-                self._record(robot, message.payload)
+                self._record(robot, bytes(message.payload))
             elif kind == "heartbeat":
-                self._beat(robot, message.payload)
+                self._beat(robot, bytes(message.payload))
             elif kind == "presence":
                 self.presence[robot] = json.loads(message.payload)["online"]
 

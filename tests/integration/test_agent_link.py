@@ -7,7 +7,8 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
 from edge_agent.seat import Seat
 from schemas.topics import Topics
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, Broker
 from tests.fakes.agent_bench import TWO_BLOCKS, ScriptedDriver
 from tests.fakes.mini_controller import MiniController
 
@@ -49,6 +50,11 @@ class AutoDriver(ScriptedDriver):
 
 def started(driver: ScriptedDriver) -> int:
     return len(driver.started)
+
+
+Story = Callable[["House"], Coroutine[Any, Any, None]]
+InHouse = Callable[..., int]
+"""Runs a story, on a broker of its own if one is given; the exit code of the agents."""
 
 
 class House:
@@ -76,6 +82,9 @@ class House:
     def ended(self, robot: str) -> list[str]:
         return [kind for kind in self.controller.kinds(robot) if kind in ENDS]
 
+    def all_ended(self, robots: list[str], times: int) -> bool:
+        return all(len(self.ended(robot)) == times for robot in robots)
+
     async def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
         end = time.monotonic() + seconds
         while not condition():
@@ -91,10 +100,10 @@ class House:
 
 
 @pytest.fixture
-def in_house(tmp_path, broker, request):
+def in_house(tmp_path: Path, broker: Broker, request: pytest.FixtureRequest) -> InHouse:
     """Run a coroutine function with a house of its own."""
 
-    def run(story: Callable[[House], Any], where: Any = broker) -> int:
+    def run(story: Story, where: Any = broker) -> int:
         async def live() -> int:
             house = House(tmp_path, where.host, where.port, Topics(request.node.name.replace("[", ".").strip("]")))
             try:
@@ -108,7 +117,7 @@ def in_house(tmp_path, broker, request):
     return run
 
 
-def test_a_job_over_a_real_broker(in_house):
+def test_a_job_over_a_real_broker(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         driver = house.add("agv-01")
         await house.until(lambda: "agv-01" in house.controller.beats)
@@ -122,11 +131,11 @@ def test_a_job_over_a_real_broker(in_house):
     assert in_house(story) == 0
 
 
-def test_a_goodbye_and_a_will(in_house):
+def test_a_goodbye_and_a_will(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         for robot in ("polite", "dead"):
             house.add(robot)
-            await house.until(lambda robot=robot: house.controller.presence.get(robot))
+            await house.until(partial(house.controller.presence.get, robot))
         house.process.remove("polite")
         house.process.remove("dead", goodbye=False)
         await house.until(lambda: house.controller.presence == {"polite": False, "dead": False})
@@ -134,7 +143,7 @@ def test_a_goodbye_and_a_will(in_house):
     in_house(story)
 
 
-def test_many_agents_in_one_process(in_house):
+def test_many_agents_in_one_process(in_house: InHouse) -> None:
     robots = [f"agv-{i:02}" for i in range(40)]
 
     async def story(house: House) -> None:
@@ -143,14 +152,14 @@ def test_many_agents_in_one_process(in_house):
         for attempt in (1, 2, 3):
             for robot in robots:
                 house.job(robot, attempt)
-            await house.until(lambda n=attempt: all(len(house.ended(robot)) == n for robot in robots))
+            await house.until(partial(house.all_ended, robots, attempt))
         assert all(started(driver) == 6 for driver in drivers.values())
         assert all(set(house.ended(robot)) == {"succeeded"} for robot in robots)
 
     in_house(story)
 
 
-def test_an_agent_that_cannot_connect_keeps_nobody_waiting(in_house):
+def test_an_agent_that_cannot_connect_keeps_nobody_waiting(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
@@ -165,7 +174,7 @@ def test_an_agent_that_cannot_connect_keeps_nobody_waiting(in_house):
     in_house(story)
 
 
-def test_another_agent_with_this_name(in_house, broker):
+def test_another_agent_with_this_name(in_house: InHouse, broker: Broker) -> None:
     async def story(house: House) -> None:
         house.add("agv-01")
         await house.until(lambda: "agv-01" in house.controller.beats)
@@ -183,7 +192,7 @@ def test_another_agent_with_this_name(in_house, broker):
     assert in_house(story) == EXIT_TAKEN_OVER
 
 
-def test_retained_and_strange_messages_change_nothing(in_house):
+def test_retained_and_strange_messages_change_nothing(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         topic = house.topics.of("agv-01", "assign")
         await house.until(house.controller.client.is_connected)
@@ -199,7 +208,7 @@ def test_retained_and_strange_messages_change_nothing(in_house):
     in_house(story)
 
 
-def test_a_full_disk_and_a_free_one_again(in_house):
+def test_a_full_disk_and_a_free_one_again(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         driver = house.add("agv-01")
         await house.until(lambda: "agv-01" in house.controller.beats)
@@ -223,12 +232,12 @@ def test_a_full_disk_and_a_free_one_again(in_house):
     in_house(story)
 
 
-def test_a_defect_ends_one_agent_and_no_other(in_house):
+def test_a_defect_ends_one_agent_and_no_other(in_house: InHouse) -> None:
     async def story(house: House) -> None:
         house.add("broken")
         house.add("agv-01")
         await house.until(lambda: len(house.controller.beats) == 2)
-        house.process.seat("broken").core.receive = lambda *_: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+        house.process.seat("broken").core.receive = lambda *_: 1 / 0  # type: ignore[method-assign, assignment]
         house.job("broken")
         await house.until(lambda: "broken" not in house.process)
         house.job("agv-01")
@@ -237,7 +246,7 @@ def test_a_defect_ends_one_agent_and_no_other(in_house):
     in_house(story)
 
 
-def test_a_driver_that_fails_is_reported(in_house):
+def test_a_driver_that_fails_is_reported(in_house: InHouse) -> None:
     class Broken(AutoDriver):
         def start(self, operation: Operation) -> None:
             raise RuntimeError("no such gripper")
@@ -271,7 +280,7 @@ class OwnBroker:
         self.process.wait()
 
 
-def test_a_broker_that_is_killed_again_and_again(in_house, mosquitto, tmp_path):
+def test_a_broker_that_is_killed_again_and_again(in_house: InHouse, mosquitto: str, tmp_path: Path) -> None:
     own = OwnBroker(mosquitto, tmp_path)
 
     async def story(house: House) -> None:
@@ -298,7 +307,7 @@ def test_a_broker_that_is_killed_again_and_again(in_house, mosquitto, tmp_path):
         own.kill()
 
 
-def test_the_broker_is_told_only_after_the_commit():
+def test_the_broker_is_told_only_after_the_commit() -> None:
     """The seat by itself: inside the transaction nothing reaches the line."""
 
     class Line:

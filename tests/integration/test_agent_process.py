@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.topics import Topics
+from tests.conftest import Broker
 from tests.fakes.flow_bench import block, flow
 from tests.fakes.mini_controller import MiniController
 from tests.waiting import wait_for
@@ -36,12 +38,12 @@ class Yard:
         self.controller.beats.pop(name, None)
         wait_for(lambda: name in self.controller.beats, 20, f"a heartbeat of {name}")
 
-    def job(self, name: str, attempt: int, *blocks: dict) -> None:
+    def job(self, name: str, attempt: int, *blocks: dict[str, Any]) -> None:
         definition = {"id": "f", "version": 1} | flow(*blocks)
         self.controller.tell(name, "assign", job=f"job-{attempt}", attempt=attempt, flow=definition)
 
-    def end_of(self, name: str, attempt: int) -> dict:
-        def find() -> dict | None:
+    def end_of(self, name: str, attempt: int) -> dict[str, Any]:
+        def find() -> dict[str, Any] | None:
             rows = [row for row in self.controller.rows[name] if row.get("attempt") == attempt]
             return next((row for row in rows if row["kind"] in ENDS), None)
 
@@ -51,7 +53,7 @@ class Yard:
 
 
 @pytest.fixture
-def yard(tmp_path, broker) -> Iterator[Yard]:
+def yard(tmp_path: Path, broker: Broker) -> Iterator[Yard]:
     topics = Topics(tmp_path.name)
     controller = MiniController(broker.host, broker.port, topics)
     made = Yard(tmp_path, broker.address, topics, controller)
@@ -75,17 +77,18 @@ def rpa(folder: Path) -> tuple[str, ...]:
     return ("--kind", "rpa", "--config", str(config))
 
 
-def test_a_program_is_run_for_a_job(yard, tmp_path):
+def test_a_program_is_run_for_a_job(yard: Yard, tmp_path: Path) -> None:
     yard.agent("rpa-01", *rpa(tmp_path))
     yard.heard("rpa-01")
     assert {"RpaRunBp", "PrintBp", "stops_with_agent"} <= set(yard.controller.beats["rpa-01"].capabilities)
     yard.job("rpa-01", 1, block(1, "RpaRunBp", p_command="work"))
     assert yard.end_of("rpa-01", 1)["kind"] == "succeeded"
     outputs = [row.get("outputs") for row in yard.controller.rows["rpa-01"] if row["kind"] == "block"]
+    assert isinstance(outputs[-1], dict)
     assert outputs[-1]["outputs"]["pid"] > 0
 
 
-def test_killed_in_the_middle_of_a_program(yard, tmp_path):
+def test_killed_in_the_middle_of_a_program(yard: Yard, tmp_path: Path) -> None:
     first = yard.agent("rpa-01", *rpa(tmp_path))
     yard.heard("rpa-01")
     yard.job("rpa-01", 1, block(1, "RpaRunBp", p_command="wait"))
@@ -97,7 +100,7 @@ def test_killed_in_the_middle_of_a_program(yard, tmp_path):
     assert yard.end_of("rpa-01", 2)["kind"] == "succeeded"
 
 
-def test_a_station_needs_no_driver(yard):
+def test_a_station_needs_no_driver(yard: Yard) -> None:
     yard.agent("station", "--kind", "station", "--queue", "station")
     yard.heard("station")
     yard.job("station", 1, block(1, "PrintBp", p_message="hello"))
@@ -107,7 +110,7 @@ def test_a_station_needs_no_driver(yard):
     assert (end["kind"], end["reason"]) == ("failed", "CAgvOperationBp needs a robot; here is none")
 
 
-def test_one_process_a_data_directory(yard):
+def test_one_process_a_data_directory(yard: Yard) -> None:
     yard.agent("one", data="shared")
     yard.heard("one")
     second = yard.agent("one", data="shared")
@@ -116,7 +119,7 @@ def test_one_process_a_data_directory(yard):
     assert error.startswith("error: another agent works")
 
 
-def test_of_two_agents_with_one_name_one_stops_and_says_why(yard):
+def test_of_two_agents_with_one_name_one_stops_and_says_why(yard: Yard) -> None:
     agents = [yard.agent("twin", data=data) for data in "ab"]
     wait_for(lambda: any(agent.poll() is not None for agent in agents), 60, "one of them gives up")
     loser = next(agent for agent in agents if agent.poll() is not None)
@@ -126,7 +129,7 @@ def test_of_two_agents_with_one_name_one_stops_and_says_why(yard):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(yard, number):
+def test_a_signal_ends_it_cleanly(yard: Yard, number: int) -> None:
     agent = yard.agent("one")
     yard.heard("one")
     agent.send_signal(number)
@@ -134,7 +137,7 @@ def test_a_signal_ends_it_cleanly(yard, number):
     wait_for(lambda: yard.controller.presence["one"] is False, 5, "it says goodbye")
 
 
-def test_a_journal_that_is_none(yard, tmp_path):
+def test_a_journal_that_is_none(yard: Yard, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "journal.db").write_text("a shopping list " * 100)
     agent = yard.agent("one")

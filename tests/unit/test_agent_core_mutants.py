@@ -10,7 +10,9 @@ from edge_agent.hands import Hands
 from edge_agent.protocol import AgentCore
 from tests.fakes.agent_bench import Bench
 from tests.unit import test_agent_core as rules
+from tests.unit import test_agent_core_reports as reports
 from tests.unit import test_agent_core_restart as restart
+from tests.unit import test_agent_core_stops as stops
 
 MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
     (
@@ -18,7 +20,7 @@ MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
         AgentCore,
         "_is_ours",
         lambda core, ack: True,
-        rules.test_reports_are_kept_until_this_journal_is_acknowledged,
+        reports.test_reports_are_kept_until_this_journal_is_acknowledged,
     ),
     (
         "a grant of any age counts",
@@ -39,7 +41,7 @@ MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
         AgentCore,
         "_is_new",
         lambda core, command, hand: True,
-        rules.test_an_old_command_is_ignored,
+        stops.test_an_old_command_is_ignored,
     ),
     (
         "work is taken on whatever is in hand",
@@ -52,16 +54,16 @@ MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
         "the lease is renewed whenever an answer comes",
         AgentCore,
         "_renew",
-        lambda core, ack: [setattr(hand, "lease", core._now + 15) for hand in core.hands],
-        rules.test_the_lease_counts_from_the_sending_of_the_beat,
+        lambda core, ack: [vars(hand).update(lease=core._now + 15) for hand in core.hands],
+        stops.test_the_lease_counts_from_the_sending_of_the_beat,
     ),
-    ("leases never end", Hands, "expire", lambda hands, now: None, rules.test_a_late_answer_does_not_wake_a_dead_lease),
+    ("leases never end", Hands, "expire", lambda hands, now: None, stops.test_a_late_answer_does_not_wake_a_dead_lease),
     (
         "a lease that is over is noticed only by the clock",
         AgentCore,
         "_begin",
         lambda core, now: setattr(core, "_now", now),
-        rules.test_a_late_answer_does_not_wake_a_dead_lease,
+        stops.test_a_late_answer_does_not_wake_a_dead_lease,
     ),
     (
         "what moves unaccounted for is ignored",
@@ -83,7 +85,7 @@ MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
         "_take_up",
         lambda hands, held, now, real=Hands._take_up: [
             real(hands, held, now),
-            *(setattr(hand, "granted", True) for hand in hands),
+            [vars(hand).update(granted=True) for hand in hands],
         ],
         restart.test_going_on_needs_a_new_grant,
     ),
@@ -92,13 +94,13 @@ MUTANTS: list[tuple[str, type, str, Any, Callable[[Bench], None]]] = [
         Hands,
         "stop",
         lambda hands, hand, cause, now, command=None, real=Hands.stop: real(hands, hand, CANCEL, now, command or 1),
-        lambda b: rules.test_what_cannot_be_refused_waits_for_the_end_of_the_block(b, "revoke"),
+        lambda b: stops.test_what_cannot_be_refused_waits_for_the_end_of_the_block(b, "revoke"),
     ),
 ]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
-def test_a_missing_rule_is_noticed(mutant, monkeypatch):
+def test_a_missing_rule_is_noticed(mutant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _, owner, name, broken, test = mutant
     test(Bench())
     monkeypatch.setattr(owner, name, broken)

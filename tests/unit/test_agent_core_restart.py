@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from tests.fakes.agent_bench import Bench, Crash
 
 
 @pytest.fixture
-def b():
+def b() -> Bench:
     return Bench()
 
 
 # ---------------------------------------------------------------- rule by rule
-def test_nothing_ever_started(b):
+def test_nothing_ever_started(b: Bench) -> None:
     b.assign()
     b.restart()
     assert b.about() == ["accepted", "rejected restart"]
@@ -25,7 +26,7 @@ def test_nothing_ever_started(b):
     assert b.driver.started == []
 
 
-def test_an_operation_that_went_on(b):
+def test_an_operation_that_went_on(b: Bench) -> None:
     b.begin()
     b.restart()
     b.settle()
@@ -37,7 +38,7 @@ def test_an_operation_that_went_on(b):
     assert len(b.driver.started) == 2
 
 
-def test_an_operation_that_ended_meanwhile(b):
+def test_an_operation_that_ended_meanwhile(b: Bench) -> None:
     b.begin()
     b.driver.end(b.going(), "failed", reason="blocked")
     b.restart()
@@ -47,7 +48,7 @@ def test_an_operation_that_ended_meanwhile(b):
 
 
 @pytest.mark.parametrize(("safe", "end"), [(False, "interrupted"), (True, "succeeded")])
-def test_an_operation_nobody_knows_of(b, safe, end):
+def test_an_operation_nobody_knows_of(b: Bench, safe: bool, end: str) -> None:
     b.begin(safe=safe)
     b.driver.survives = False
     b.restart()
@@ -57,7 +58,7 @@ def test_an_operation_nobody_knows_of(b, safe, end):
     assert len(b.driver.started) == (3 if safe else 1)
 
 
-def test_going_on_needs_a_new_grant(b):
+def test_going_on_needs_a_new_grant(b: Bench) -> None:
     b.begin()
     b.restart()
     b.settle()
@@ -72,7 +73,7 @@ def test_going_on_needs_a_new_grant(b):
     assert len(b.driver.started) == 2
 
 
-def test_a_pause_survives(b):
+def test_a_pause_survives(b: Bench) -> None:
     b.begin()
     b.control("pause", 5)
     b.end()
@@ -86,14 +87,14 @@ def test_a_pause_survives(b):
     assert b.about()[-1] == "succeeded"
 
 
-def test_commands_survive(b):
+def test_commands_survive(b: Bench) -> None:
     b.begin()
     b.control("pause", 5)
     b.restart()
     b.settle()
     b.cancel(5)
     assert b.driver.moving
-    b.driver.stop = lambda key: None
+    b.driver.deaf = True
     b.cancel(6)
     b.restart()
     b.settle()
@@ -102,7 +103,7 @@ def test_commands_survive(b):
     assert b.about()[-1] == "cancelled"
 
 
-def test_a_lease_dies_with_the_process(b):
+def test_a_lease_dies_with_the_process(b: Bench) -> None:
     b.begin(on_lost="requeue", safe=True, lease_s=15.0)
     b.restart()
     b.settle()
@@ -110,7 +111,7 @@ def test_a_lease_dies_with_the_process(b):
     assert b.about()[-1] == "interrupted lease"
 
 
-def test_nothing_is_said_while_something_unknown_moves(b):
+def test_nothing_is_said_while_something_unknown_moves(b: Bench) -> None:
     b.assign()
     b.driver.busy = True
     b.restart()
@@ -126,7 +127,7 @@ def test_nothing_is_said_while_something_unknown_moves(b):
     assert b.beats()[-1].holds == ()
 
 
-def test_an_interrupted_attempt_is_held_until_its_robot_is_still(b):
+def test_an_interrupted_attempt_is_held_until_its_robot_is_still(b: Bench) -> None:
     b.begin()
     b.driver.moving.clear()
     b.driver.busy = True
@@ -139,7 +140,7 @@ def test_an_interrupted_attempt_is_held_until_its_robot_is_still(b):
     assert b.about()[-1].startswith("interrupted")
 
 
-def test_an_assign_this_version_cannot_read(b):
+def test_an_assign_this_version_cannot_read(b: Bench) -> None:
     b.begin()
     b.driver.moving.clear()
     with b.file.transaction():
@@ -240,7 +241,7 @@ def check(b: Bench) -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_crash_at_every_moment(story):
+def test_a_crash_at_every_moment(story: str) -> None:
     cases = 0
     for b in deaths(Checked, story):
         check(b)
@@ -251,7 +252,7 @@ def test_a_crash_at_every_moment(story):
 class EffectsFirst(Checked):
     """Mutant: moves and sends before the transaction has committed."""
 
-    def step(self, method, *args):
+    def step(self, method: str, *args: Any) -> None:
         with self.file.transaction():
             getattr(self.core, method)(*args, self.now)
             for effect in self.core.take():
@@ -264,14 +265,14 @@ class EffectsFirst(Checked):
 class Forgetful(Checked):
     """Mutant: a journal that does not remember block runs."""
 
-    def boot(self):
+    def boot(self) -> None:
         with self.file.transaction():
             self.file.write(self.journal, "delete from runs where robot = ?") if self.seeds else None
         super().boot()
 
 
 @pytest.mark.parametrize("mutant", [EffectsFirst, Forgetful])
-def test_the_check_finds_a_broken_agent(mutant):
+def test_the_check_finds_a_broken_agent(mutant: Any) -> None:
     def explore() -> None:
         for story in STORIES:
             for b in deaths(mutant, story):
@@ -282,7 +283,7 @@ def test_the_check_finds_a_broken_agent(mutant):
 
 
 # ---------------------------------------------------------------- a disk that takes nothing
-def test_a_full_disk_delays_everything_and_loses_nothing(b, monkeypatch):
+def test_a_full_disk_delays_everything_and_loses_nothing(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     b.begin()
     real, full = b.file._write, True
 
@@ -310,7 +311,7 @@ def test_a_full_disk_delays_everything_and_loses_nothing(b, monkeypatch):
     assert b.about() == ["accepted", "succeeded"]
 
 
-def test_a_lease_ends_though_the_disk_takes_nothing(b, monkeypatch):
+def test_a_lease_ends_though_the_disk_takes_nothing(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     b.begin(on_lost="requeue", safe=True, lease_s=15.0)
 
     def write() -> None:
@@ -328,7 +329,7 @@ def test_a_lease_ends_though_the_disk_takes_nothing(b, monkeypatch):
     assert b.about()[-1] == "interrupted lease"
 
 
-def test_what_the_disk_never_let_begin_does_not_begin_later(b, monkeypatch):
+def test_what_the_disk_never_let_begin_does_not_begin_later(b: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     b.assign(on_lost="requeue", safe=True, lease_s=15.0)
     (attempt, ask), *_ = b.read()
 

@@ -27,19 +27,19 @@ def read(body: bytes) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.text(st.characters()), ANYTHING, max_size=4), st.text(st.characters()))
-def test_any_value_makes_a_row(outputs, reason):
+def test_any_value_makes_a_row(outputs: dict[str, Any], reason: str) -> None:
     row = read(block_row(BLOCK | {"outputs": outputs, "reason": reason}))
     assert row.seq == 2**53 - 1
     read(attempt_row("failed", {"job": "j", "attempt": 1, "outputs": outputs, "reason": reason}))
     read(log_row({"level": 1, "text": reason, "output": outputs}))
 
 
-def test_plain_values_arrive_as_they_are():
+def test_plain_values_arrive_as_they_are() -> None:
     outputs = {"a": [1, 2.5, None, True], "b": {"ü": "…"}}
     assert read(block_row(BLOCK | {"outputs": outputs})).outputs == outputs
 
 
-def test_long_values_are_cut_and_it_says_so():
+def test_long_values_are_cut_and_it_says_so() -> None:
     for outputs in ({"a": "x" * 100_000}, {"a": "\x00" * 100_000}, {"a": list(range(100_000))}):
         row = read(block_row(BLOCK | {"inputs": outputs, "outputs": outputs, "reason": "\x00" * 5000}))
         assert row.truncated
@@ -49,17 +49,17 @@ def test_long_values_are_cut_and_it_says_so():
     assert len(row.outputs) > 50
 
 
-def test_deep_values_are_flattened():
+def test_deep_values_are_flattened() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
     assert read(block_row(BLOCK | {"outputs": {"deep": deep}}))
 
 
-def test_what_json_cannot_carry():
+def test_what_json_cannot_carry() -> None:
     assert clean({1: 2**70, "x": float("nan"), "y": b"z"}) == {"1": str(2**70), "x": None, "y": "b'z'"}
 
 
-def test_stamps():
+def test_stamps() -> None:
     assert stamp(1_700_000_000_000_007) == "2023-11-14T22:13:20.000007Z"
     assert json.dumps(stamp(0)) == '"1970-01-01T00:00:00.000000Z"'

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from config.settings import BadSettings
 from edge_agent.app import CannotStart, driver_settings, make_driver
 
 
-def test_later_sources_win(tmp_path, monkeypatch):
+def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "agent.toml"
     file.write_text('name = "a"\nkind = "rpa"\nmqtt = "10.0.0.1:1"\n[commands.hello]\nargv = ["echo"]\n')
     monkeypatch.setenv("YARDMASTER_AGENT_MQTT", "10.0.0.2:2")
@@ -31,7 +32,7 @@ def test_later_sources_win(tmp_path, monkeypatch):
         ({"kind": "rpa", "driver": "none"}, "none"),
     ],
 )
-def test_the_driver_that_is_meant(given, driver):
+def test_the_driver_that_is_meant(given: dict[str, Any], driver: str) -> None:
     assert load_agent(name="a", **given).driver_name == driver
 
 
@@ -47,12 +48,12 @@ def test_the_driver_that_is_meant(given, driver):
         ({"name": "a", "topic_prefix": "a/#"}, "prefix"),
     ],
 )
-def test_what_is_refused_is_named(given, word):
+def test_what_is_refused_is_named(given: dict[str, Any], word: str) -> None:
     with pytest.raises(BadSettings, match=re.escape(word)):
         load_agent(**given)
 
 
-def test_a_password_is_never_shown(monkeypatch):
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_agent(name="a", password="open sesame")
     assert "sesame" not in repr(settings)
     with pytest.raises(BadSettings) as refused:
@@ -60,17 +61,17 @@ def test_a_password_is_never_shown(monkeypatch):
     assert "sesame" not in str(refused.value)
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="settings file"):
         load_agent(tmp_path / "none.toml")
 
 
-def test_every_option_says_what_it_does():
+def test_every_option_says_what_it_does() -> None:
     assert all(field.description for field in AgentSettings.model_fields.values())
     assert agent_table().count("\n") == len(AgentSettings.model_fields) + 2
 
 
-def test_drivers_that_cannot_be_made():
+def test_drivers_that_cannot_be_made() -> None:
     with pytest.raises(CannotStart, match="there is no 'fly'"):
         make_driver("fly", "a", {})
     with pytest.raises(CannotStart, match="driver rpa"):

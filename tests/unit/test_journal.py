@@ -3,11 +3,12 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import MEMORY, Journal, JournalFile, NotWritten
+from edge_agent.journal import MEMORY, Journal, JournalFile, NoJournal, NotWritten
 from edge_agent.locks import Locked, lock_directory
 from edge_agent.operations import BlockReport
 from edge_agent.records import Ended, Held
@@ -15,28 +16,28 @@ from schemas.status import Phase
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> Iterator[JournalFile]:
     made = JournalFile(tmp_path / "journal.db")
     yield made
     made.close()
 
 
-def write(journal, file, count=1, kind="block", attempt=1):
+def write(journal: Journal, file: JournalFile, count: int = 1, kind: str = "block", attempt: int = 1) -> None:
     with file.transaction():
         for i in range(count):
             journal.append(kind, attempt, b'{"i":%d}' % i)
 
 
-def seqs(journal, start=1, limit=10_000):
+def seqs(journal: Journal, start: int = 1, limit: int = 10_000) -> list[int]:
     return [row.seq for row in journal.rows(start, limit)]
 
 
-def test_every_commit_is_on_the_disk(file):
+def test_every_commit_is_on_the_disk(file: JournalFile) -> None:
     assert file.read("pragma synchronous") == [(2,)]
     assert file.read("pragma journal_mode") == [("wal",)]
 
 
-def test_numbers_count_from_one_without_gaps_and_outlive_everything(file, tmp_path):
+def test_numbers_count_from_one_without_gaps_and_outlive_everything(file: JournalFile, tmp_path: Path) -> None:
     journal = Journal(file, "a")
     assert (journal.head, journal.first, journal.highest) == (0, 1, 0)
     write(journal, file, 3)
@@ -46,19 +47,24 @@ def test_numbers_count_from_one_without_gaps_and_outlive_everything(file, tmp_pa
     assert (again.id, again.head, again.first) == (journal.id, 3, 4)
 
 
-def test_what_was_not_committed_never_was(file):
-    journal = Journal(file, "a")
-    write(journal, file, 2)
-    with pytest.raises(ZeroDivisionError), file.transaction():
+def fail_midway(journal: Journal, file: JournalFile) -> None:
+    with file.transaction():
         journal.append("block", 1, b"{}")
         journal.raise_highest(9)
         raise ZeroDivisionError
+
+
+def test_what_was_not_committed_never_was(file: JournalFile) -> None:
+    journal = Journal(file, "a")
+    write(journal, file, 2)
+    with pytest.raises(ZeroDivisionError):
+        fail_midway(journal, file)
     again = Journal(file, "a")
     assert (again.head, again.highest) == (2, 0)
     assert seqs(again) == [1, 2]
 
 
-def test_robots_share_a_file_and_nothing_else(file):
+def test_robots_share_a_file_and_nothing_else(file: JournalFile) -> None:
     one, two = Journal(file, "one"), Journal(file, "two")
     with file.transaction():
         one.append("accepted", 1, b"{}")
@@ -76,7 +82,7 @@ def test_robots_share_a_file_and_nothing_else(file):
     assert (again.head, again.first, again.answer(1)) == (2, 1, 1)
 
 
-def test_only_an_acknowledgement_takes_rows_away(file):
+def test_only_an_acknowledgement_takes_rows_away(file: JournalFile) -> None:
     journal = Journal(file, "a")
     write(journal, file, 10)
     with file.transaction():
@@ -87,7 +93,7 @@ def test_only_an_acknowledgement_takes_rows_away(file):
     assert seqs(journal) == seqs(Journal(file, "a")) == [5, 6, 7, 8, 9, 10]
 
 
-def test_rows_are_the_same_from_memory_and_from_disk(file):
+def test_rows_are_the_same_from_memory_and_from_disk(file: JournalFile) -> None:
     journal = Journal(file, "a")
     for _ in range(20):
         write(journal, file, 100)
@@ -97,7 +103,7 @@ def test_rows_are_the_same_from_memory_and_from_disk(file):
     assert [row.body for row in journal.rows(1, 3000)] == [row.body for row in Journal(file, "a").rows(1, 3000)]
 
 
-def test_an_old_copy_gets_a_new_id_and_keeps_its_rows(file):
+def test_an_old_copy_gets_a_new_id_and_keeps_its_rows(file: JournalFile) -> None:
     journal = Journal(file, "a")
     write(journal, file, 9, kind="accepted", attempt=7)
     with file.transaction():
@@ -115,7 +121,7 @@ def test_an_old_copy_gets_a_new_id_and_keeps_its_rows(file):
     assert seqs(Journal(file, "a")) == [1, 2, 3, 4, 5, 6]
 
 
-def mixed(file, **more):
+def mixed(file: JournalFile, **more: int) -> Journal:
     journal = Journal(file, "a", **more)
     with file.transaction():
         for i in range(600):
@@ -123,18 +129,18 @@ def mixed(file, **more):
     return journal
 
 
-def spans(journal):
+def spans(journal: Journal) -> list[tuple[int, int, str]]:
     return [(row.seq, row.seq + row.span, row.kind) for row in journal.rows(1, 10_000)]
 
 
-def thin(journal, file, keep=0):
+def thin(journal: Journal, file: JournalFile, keep: int = 0) -> None:
     with file.transaction():
         journal.append("log", 1, b"{}")
     with file.transaction():
         journal.thin(keep)
 
 
-def test_too_many_rows_lose_their_logs_and_nothing_else(file):
+def test_too_many_rows_lose_their_logs_and_nothing_else(file: JournalFile) -> None:
     journal = mixed(file, max_rows=300)
     thin(journal, file)
     assert spans(journal) == spans(Journal(file, "a"))
@@ -146,13 +152,13 @@ def test_too_many_rows_lose_their_logs_and_nothing_else(file):
     assert ends[-1] == journal.head
 
 
-def test_rows_that_were_sent_keep_their_meaning(file):
+def test_rows_that_were_sent_keep_their_meaning(file: JournalFile) -> None:
     journal = mixed(file, max_rows=300)
     thin(journal, file, keep=150)
     assert [(start, end) for start, end, _ in spans(journal)][:150] == [(i, i) for i in range(1, 151)]
 
 
-def test_part_of_a_dropped_row_may_be_acknowledged(file):
+def test_part_of_a_dropped_row_may_be_acknowledged(file: JournalFile) -> None:
     journal = mixed(file, max_rows=300)
     thin(journal, file)
     start, end, _ = spans(journal)[1]
@@ -164,13 +170,13 @@ def test_part_of_a_dropped_row_may_be_acknowledged(file):
         assert spans(seen)[0] == (start + 5, end, "dropped")
 
 
-def test_few_rows_are_left_alone(file):
+def test_few_rows_are_left_alone(file: JournalFile) -> None:
     journal = mixed(file)
     thin(journal, file)
     assert all(kind != "dropped" for _, _, kind in spans(journal))
 
 
-def test_attempts_in_hand_as_they_stood(file):
+def test_attempts_in_hand_as_they_stood(file: JournalFile) -> None:
     journal = Journal(file, "a")
     held = Held(3, "job", b'{"x":1}')
     with file.transaction():
@@ -181,7 +187,7 @@ def test_attempts_in_hand_as_they_stood(file):
     assert Journal(file, "a").held() == [held]
 
 
-def test_block_runs_for_replay(file):
+def test_block_runs_for_replay(file: JournalFile) -> None:
     journal = Journal(file, "a")
     with file.transaction():
         journal.run(3, BlockReport("-1/1", 1, 0, Phase.START_BEGIN, inputs={"a": [1, "ü"]}))
@@ -200,7 +206,7 @@ def test_block_runs_for_replay(file):
     assert past["-1/1", 1].inputs == {}
 
 
-def test_ends_are_remembered_and_places_are_not(file):
+def test_ends_are_remembered_and_places_are_not(file: JournalFile) -> None:
     journal = Journal(file, "a")
     with file.transaction():
         journal.hold(Held(3, "job", b"{}"))
@@ -212,7 +218,7 @@ def test_ends_are_remembered_and_places_are_not(file):
     assert (again.held(), again.past(3)) == ([], {})
 
 
-def test_the_memory_of_ends_is_bounded(file):
+def test_the_memory_of_ends_is_bounded(file: JournalFile) -> None:
     journal = Journal(file, "a")
     for attempt in range(1, MEMORY + 200):
         with file.transaction():
@@ -223,7 +229,7 @@ def test_the_memory_of_ends_is_bounded(file):
     assert journal.ended(MEMORY + 199)
 
 
-def test_a_refused_transaction_is_kept_and_goes_with_the_next(file, tmp_path):
+def test_a_refused_transaction_is_kept_and_goes_with_the_next(file: JournalFile, tmp_path: Path) -> None:
     journal = Journal(file, "a")
     write(journal, file)
     other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
@@ -238,13 +244,13 @@ def test_a_refused_transaction_is_kept_and_goes_with_the_next(file, tmp_path):
     other.close()
 
 
-def test_no_journal_at_all(tmp_path):
+def test_no_journal_at_all(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"this is a letter to my aunt, and no database" * 100)
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(NoJournal):
         JournalFile(tmp_path / "x.db")
 
 
-def test_a_kill_between_commits_loses_nothing_that_was_committed(tmp_path):
+def test_a_kill_between_commits_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     program = f"""
 import os, sys
 from edge_agent.journal import Journal, JournalFile
@@ -264,7 +270,7 @@ while True:
     assert seqs(Journal(JournalFile(tmp_path / "k.db"), "a")) == list(range(1, 21))
 
 
-def test_one_agent_a_name(tmp_path):
+def test_one_agent_a_name(tmp_path: Path) -> None:
     lock = lock_directory(tmp_path, "a")
     with pytest.raises(Locked, match="another agent"):
         lock_directory(tmp_path, "a")
