@@ -1,5 +1,7 @@
 """Robots: declared, heard, commanded."""
 
+from datetime import datetime, timedelta
+
 from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
 
@@ -50,6 +52,18 @@ def test_what_it_says_is_shown(box: Box, robot: FakeRobot) -> None:
             "progress": 40.0,
         }
     ]
+
+
+def test_how_far_its_clock_is_ahead(box: Box, robot: FakeRobot) -> None:
+    heard = datetime.fromisoformat(box.must("GET", "/robots/r1")["last_seen"])
+    for said, offset in (
+        ((heard + timedelta(seconds=90)).isoformat(), 90_000),
+        ((heard - timedelta(milliseconds=250)).isoformat(), -250),
+        ("2026-01-01T00:00:00", None),
+        ("noon", None),
+    ):
+        robot.beat(time=said)
+        assert box.must("GET", "/robots/r1")["clock_offset_ms"] == offset
 
 
 def test_states_from_worst_to_best(box: Box, robot: FakeRobot) -> None:

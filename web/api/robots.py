@@ -1,6 +1,7 @@
 """Robots: what is stored of them together with what they say."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from controller.store import queries
@@ -44,6 +45,17 @@ def _with_words(held: HeldAttempt, said: dict[str, Any]) -> HeldAttempt:
     return held.model_copy(update={name: said.get(name) for name in ("activity", "path", "progress")})
 
 
+def _clock_offset(its_time: str | None, heard: str | None) -> int | None:
+    """How far its clock is ahead of ours, by its last heartbeat; the way of the message is in it."""
+    try:
+        if its_time is None or heard is None:
+            return None
+        ahead = datetime.fromisoformat(its_time) - datetime.fromisoformat(heard)
+    except (ValueError, TypeError):  # a robot may write anything here, also a time without a zone
+        return None
+    return round(ahead.total_seconds() * 1000)
+
+
 def robot_view(stored: StoredRobot, said: dict[str, Any]) -> Robot:
     """A robot as it is shown; `said` is empty when nothing is known of it now."""
     heard = {name: said.get(name) for name in ("accepting", "battery", "charging", "position", "load", "last_seen")}
@@ -61,7 +73,7 @@ def robot_view(stored: StoredRobot, said: dict[str, Any]) -> Robot:
         capabilities=list(stored.capabilities),
         capacity=stored.capacity,
         version=said.get("version") or stored.version,
-        clock_offset_ms=said.get("clock_offset_ms"),
+        clock_offset_ms=_clock_offset(said.get("time"), said.get("last_seen")),
         **heard,
     )
 

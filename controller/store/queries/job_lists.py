@@ -68,8 +68,9 @@ class Plan:
         """One walk for each place of the index."""
         table, key = f"jobs {self.driver.hint}", KEYS[self.sort]
         if self.sort == "id" or self.short:
+            parts = 1 if self.short else len(self.driver.arms)
             return [
-                Walk(table, arm, key, _FILTERED, self.filters, descending, after, self.short)
+                Walk(table, arm, key, _FILTERED, self.filters, descending, after, self.short, parts=parts)
                 for arm in self.driver.arms
             ]
         # Along an index by time the period is a pair of bounds on the key: the walk ends where the period ends.
@@ -197,7 +198,7 @@ def count_jobs(db: sqlite3.Connection, f: JobFilter) -> JobCounts:
         return _counted(db, f)
     chosen = plan(db, f, "newest")
     counts: dict[str, int] = {}
-    left = SCAN_ROWS
+    left = max(1, SCAN_ROWS // (1 if chosen.short else max(1, len(chosen.driver.arms))))
     exact = chosen.short
     fit = " and ".join(where.sql for where in chosen.filters) or "true"
     values = tuple(chain.from_iterable(where.values for where in chosen.filters))

@@ -45,6 +45,12 @@ class Walk:
     sort_all: bool = False
     low: Key | None = None
     high: Key | None = None
+    parts: int = 1
+
+    @property
+    def rows(self) -> int:
+        """How many rows are looked at: several walks for one page share the bound."""
+        return max(1, SCAN_ROWS // self.parts)
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def _sql(walk: Walk, limit: int) -> tuple[str, tuple[Any, ...]]:
     inner = f"select {columns} from {walk.table} where {walk.arm.sql} and {bounds.sql} order by {order}"  # noqa: S608
     keys = ", ".join(walk.key)
     fit = " and ".join(where.sql for where in walk.filters) or "true"
-    sql = f"select {keys} from ({inner} limit {SCAN_ROWS + 1}) where {fit} limit {limit}"  # noqa: S608
+    sql = f"select {keys} from ({inner} limit {walk.rows + 1}) where {fit} limit {limit}"  # noqa: S608
     return sql, (*walk.arm.values, *bounds.values, *chain.from_iterable(where.values for where in walk.filters))
 
 
@@ -130,7 +136,7 @@ def _cut_at(db: sqlite3.Connection, walk: Walk) -> Key | None:
     order = ", ".join(f"{name} {way}" for name in walk.key)
     row = db.execute(
         f"select {', '.join(walk.key)} from {walk.table} where {walk.arm.sql} and {bounds.sql}"  # noqa: S608
-        f" order by {order} limit 1 offset {SCAN_ROWS}",
+        f" order by {order} limit 1 offset {walk.rows}",
         (*walk.arm.values, *bounds.values),
     ).fetchone()
     return None if row is None else tuple(row)
@@ -155,7 +161,8 @@ def take(db: sqlite3.Connection, walks: Sequence[Walk], limit: int) -> tuple[lis
 def _follow(db: sqlite3.Connection, walk: Walk, limit: int) -> Found:
     sql, values = _sql(walk, limit + 1)
     keys: list[Key] = [tuple(row) for row in db.execute(sql, values)]
-    cut = None if len(keys) > limit or walk.sort_all or not walk.filters else _cut_at(db, walk)
+    all_of_it = walk.sort_all or (not walk.filters and walk.rows > limit)
+    cut = None if len(keys) > limit or all_of_it else _cut_at(db, walk)
     return Found(keys, cut)
 
 
