@@ -43,10 +43,9 @@ class ScriptedDriver:
     shown: Telemetry = field(default_factory=Telemetry)
     deaf: bool = False
     """It does not hear `stop`."""
-    emit: Callable[[OperationEvent], None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.emit = self.events.append
+        self.emit: Callable[[OperationEvent], None] = self.events.append
 
     def start(self, operation: Operation) -> None:
         self.moving[operation.key] = operation
