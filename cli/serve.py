@@ -112,7 +112,8 @@ def _station(settings: ServeSettings) -> Part:
     command += ["--driver", "none", "--mqtt", settings.mqtt, "--data-dir", str(folder)]
     command += ["--topic-prefix", settings.topic_prefix]
     command += ["--log-level", settings.log_level, "--log-format", settings.log_format]
-    return Part("station", command, grace_s=10)
+    client = Client(settings.data_dir)
+    return Part("station", command, is_up=lambda: _declare_station(client), grace_s=10)
 
 
 # ------------------------------------------------------------ addresses
@@ -152,6 +153,17 @@ def _decides(client: Client, *, with_broker: bool) -> bool:
     except (ControllerDown, NoAnswer):
         return False
     return health is not None and (not with_broker or health["parts"]["broker"]["state"] == "ok")
+
+
+def _declare_station(client: Client) -> bool:
+    """The box's own station is no stranger, whatever `auto_accept` says; what people changed about it stays."""
+    try:
+        known = (client.call("robot.live").ok or {}).get("robots", {})
+        if "station" not in known:
+            client.call("robot.put", {"robot": "station", "kind": "station", "queues": ["station"]})
+    except (ControllerDown, NoAnswer):
+        return False
+    return True
 
 
 def _answers(where: Address) -> bool:

@@ -20,7 +20,7 @@ from controller.lock import DataInUse, DataLock
 from controller.loop import Loop
 from controller.socket import CommandSocket
 from controller.store.connection import Store, StoreTooNew
-from controller.store.failures import is_trouble
+from controller.store.failures import is_of_store, is_trouble
 from controller.store.upkeep import checkpoint
 from controller.system import SystemReport
 from schemas.topics import Topics
@@ -143,8 +143,9 @@ def run(settings: ServeSettings, watched: int | None = None) -> int:
     """Run a controller until SIGTERM, SIGINT or the end of the watched descriptor; 0, or 1 when it could not."""
     try:
         controller = Controller(settings)
-    except (DataInUse, StoreTooNew, OSError) as error:
-        log.error("the controller cannot start: %s", error)
+    except Exception as error:
+        expected = isinstance(error, (DataInUse, StoreTooNew, OSError)) or is_of_store(error)
+        log.critical("the controller cannot start: %s", error, exc_info=None if expected else error)
         return REFUSED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)

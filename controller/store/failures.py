@@ -28,3 +28,8 @@ def is_trouble(error: Exception) -> bool:
 def is_fatal(error: Exception) -> bool:
     """The database is damaged: going on would hide it."""
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _FATAL
+
+
+def is_of_store(error: Exception) -> bool:
+    """SQLite said it: the file, the disk, or somebody else who has it open."""
+    return isinstance(error, sqlite3.Error)

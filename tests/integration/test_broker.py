@@ -73,10 +73,10 @@ class Someone:
         self.client.subscribe([(topic, 1) for topic in topics])
         wait_for(lambda: self._subscribed > before, 10, "the subscription")
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
         """Publish; a denied message is acknowledged like any other."""
         wait_for(self.client.is_connected, 10, "the connection")
-        self.client.publish(topic, payload, 1).wait_for_publish(10)
+        self.client.publish(topic, payload, qos).wait_for_publish(10)
 
     def close(self) -> None:
         self.client.disconnect()

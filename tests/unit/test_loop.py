@@ -129,6 +129,30 @@ def test_a_turn_commits_before_anything_leaves(yard: Yard) -> None:
     ]  # fmt: skip
 
 
+def leaves_early(said: list[str]) -> list[str]:
+    """What was acknowledged, sent or answered without a commit before it."""
+    done = said.index("commit") if "commit" in said else len(said)
+    return [word for word in said[:done] if word.startswith(("ack", "publish", "answer")) and "store.full" not in word]
+
+
+class AcknowledgesFirst(Loop):
+    """The mutant that loses messages: it says thank you before it has written anything down."""
+
+    def _carry_out(self, now: Instant, messages: list[Received], commands: list[Request], **how: Any) -> list[Answer]:
+        for message in messages:
+            self._link.ack(message)
+        return super()._carry_out(now, messages, commands, **how)
+
+
+@pytest.mark.parametrize("error", [None, trouble()])
+@pytest.mark.parametrize("kind", [Loop, AcknowledgesFirst])
+def test_nothing_leaves_early(yard: Yard, kind: type[Loop], error: Exception | None) -> None:
+    yard.loop = kind(yard, yard, yard, yard, TOPICS)  # type: ignore[arg-type]
+    yard.arrives(7)
+    yard.commit_error = error
+    assert bool(leaves_early(yard.turn("queue.put"))) is (kind is AcknowledgesFirst)
+
+
 def test_nothing_to_do_is_no_transaction(yard: Yard) -> None:
     assert yard.turn() == []
     yard.wake_at = 0.5
