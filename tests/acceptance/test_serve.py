@@ -45,9 +45,13 @@ class Box:
 
     def ready(self) -> dict[str, Any]:
         """What the ready file says now."""
-        file = self.data_dir / "ready.json"
-        wait_for(file.exists, UP_S, "the ready file")
-        found: dict[str, Any] = json.loads(file.read_text())
+        return wait_for(self._read_ready, UP_S, "the ready file") or {}
+
+    def _read_ready(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((self.data_dir / "ready.json").read_text())
+        except FileNotFoundError:  # not written yet, or just removed by the next supervisor
+            return None
         return found
 
     def health(self) -> str:
