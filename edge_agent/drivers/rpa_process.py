@@ -89,7 +89,7 @@ class RpaProcess:
         self._folder.create()
         mark = uuid.uuid4().hex
         env = environment(command, {MARK: mark, OUTPUT: str(self._folder.output)})
-        cwd = command.cwd or self._folder.work
+        cwd = command.cwd.resolve() if command.cwd else self._folder.work
         argv = (find_program(argv[0], cwd, env), *argv[1:])
         launched = self._launch(command, mark, env)
         if not self._orders.empty():

@@ -78,7 +78,7 @@ class Runs:
     """The folders of one robot, `DATA/rpa/ATTEMPT-N`; the newest few are kept for questions after a restart."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._root = data_dir / "rpa"
+        self._root = data_dir.resolve() / "rpa"  # launchers and commands work in folders of their own
         self._root.mkdir(parents=True, exist_ok=True)
 
     def of(self, key: Key) -> RunFolder:

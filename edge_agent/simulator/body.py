@@ -9,9 +9,10 @@ from edge_agent.simulator.actions import ACTIONS, Action, Refused, Standing, Wor
 from edge_agent.simulator.faults import Faults
 from edge_agent.simulator.floor import Place
 from edge_agent.simulator.motions import Motion, MotionLog, Outcome, State
-from edge_agent.simulator.physics import charged, motion_of, standing_after, standing_of, state_of
+from edge_agent.simulator.physics import FULL, charged, motion_of, standing_after, standing_of, state_of
 from edge_agent.simulator.timers import Timer, Timers
 
+LONG_S = 1e9
 Listener = Callable[[Motion], None]
 Accident = Callable[[Fault], None]
 
@@ -99,7 +100,7 @@ class Body:
         """Stands at a charger and is not full."""
         standing = self.standing()
         at_charger = standing.place is not None and self._world.floor.charges(standing.place)
-        return at_charger and (standing.battery or 0.0) < 100.0
+        return at_charger and (standing.battery or 0.0) < FULL
 
     def _at_first(self) -> Standing:
         state, nodes = self._log.state_of(self.robot.id), self._world.fleet.plan.nodes
@@ -161,7 +162,7 @@ class Body:
         action, motion = going.action, going.motion
         if action is None:
             return standing_of(motion.then) if outcome == motion.will else going.before
-        seconds = float("inf") if when is None else (when - motion.start) * going.pace
+        seconds = LONG_S if when is None else (when - motion.start) * going.pace
         after = standing_after(self.robot, self._world.floor, going.before, action, seconds)
         return replace(after, load=action.load) if outcome == "succeeded" else after
 

@@ -1,12 +1,17 @@
 """How far a simulated robot gets, what that drains, and what a planned operation will come to: pure functions."""
 
 from dataclasses import replace
+from math import exp
 
 from config.fleet import Fault, Robot
 from edge_agent.operations import Operation
 from edge_agent.simulator.actions import Action, Standing
 from edge_agent.simulator.floor import Floor, Place
 from edge_agent.simulator.motions import Motion, Outcome, State
+
+TAPER = 80.0
+FULL = 99.0
+"""Percent from which on a robot at a charger is not called charging."""
 
 
 def drive_seconds(robot: Robot, action: Action) -> float:
@@ -38,7 +43,14 @@ def charged(robot: Robot, floor: Floor, standing: Standing, seconds: float) -> S
     """The same robot after standing still so many simulated seconds."""
     if standing.place is None or standing.battery is None or not floor.charges(standing.place):
         return standing
-    return replace(standing, battery=min(100.0, standing.battery + seconds * robot.charge))
+    return replace(standing, battery=_battery_after(standing.battery, seconds * robot.charge))
+
+
+def _battery_after(percent: float, charge: float) -> float:
+    """As batteries charge: evenly up to TAPER percent, then slower and slower."""
+    even = min(charge, max(0.0, TAPER - percent))
+    rest = charge - even
+    return 100.0 - (100.0 - percent - even) * exp(-rest / (100.0 - TAPER))
 
 
 def motion_of(

@@ -135,6 +135,15 @@ def test_each_run_has_a_folder_of_its_own_unless_one_is_named(machine: Machine) 
     assert named.outputs()["stdout"].strip() == str(machine.folder)
 
 
+def test_relative_folders_are_those_of_the_agent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(machine.folder)
+    machine.folder = Path("here")
+    Path("tools").mkdir()
+    machine.run(put('{"ok": 1}') + "; print(os.getcwd())", cwd="tools")
+    outputs = machine.outputs()
+    assert (outputs["outputs"], outputs["stdout"].strip()) == ({"ok": 1}, str(Path("tools").resolve()))
+
+
 @pytest.mark.parametrize(
     ("change", "inputs", "reason"),
     [

@@ -88,6 +88,18 @@ def test_battery_drains_on_the_way_and_charges_at_the_dock(tmp_path: Path) -> No
     assert stage.events[-1].outputs == {"batteryLevel": pytest.approx(58)}
 
 
+def test_a_battery_fills_up_slowly_at_the_end(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    seen = []
+    for _ in range(8):
+        stage.timers.pass_(100)
+        seen.append(round(stage.driver.telemetry().battery or 0, 1))
+    assert seen == [60, 70, 80, 87.9, 92.6, 95.5, 97.3, 98.4]
+    stage.timers.pass_(1e6)
+    assert stage.driver.telemetry().battery == pytest.approx(100)
+    assert stage.driver.telemetry().charging is False
+
+
 def test_with_an_empty_battery_it_refuses_to_drive(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.fleet = stage.fleet.model_copy(
