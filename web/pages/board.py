@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, render_template, request
 
 from controller.store import queries
 from controller.store.queries import JobFilter
@@ -62,6 +62,5 @@ def show_board() -> str:
     caller = Caller(ip=request.remote_addr)
     if not allowed(caller, "viewer"):
         raise ApiError("auth.role", "This needs the role viewer.")
-    g.page = True
     helpers = {"moment": _ago, "seconds": _seconds, "why": _why, "holding": _holding, "words": WORDS}
     return render_template("board.html", **board(caller), **helpers)
