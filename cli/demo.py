@@ -63,17 +63,19 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
     """The example factory, with work that does not end."""
     with Stage(data_dir, FACTORY / "fleet.toml", http=http, speed=speed) as stage, Client(stage.url) as client:
+        stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
         flows = save_flows(client, FACTORY / "flows")
         deployments = save_deployments(client, FACTORY / "deployments.json")
-        typer.echo(f"{flows} flows, {deployments} deployments, {len(read_fleet(FACTORY / 'fleet.toml').robots)} robots")
+        typer.echo(f"{flows} flows, {deployments} deployments, and a factory full of robots")
         typer.echo(f"\n  open  {stage.url}\n\nCtrl-C ends it. Look around with, for example:")
         for words in ("job list --limit 10", "robot list"):
-            typer.echo(f"  {sys.executable} -m cli.main {words} --url {stage.url}")
-        _keep_busy(stage, client, seed)
+            typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} {words} --url {stage.url}")
+        usual = read_fleet(FACTORY / "fleet.toml").speed
+        _keep_busy(stage, client, seed, tick_s=usual / (speed or usual))
     return _nothing_left(stage)
 
 
-def _keep_busy(stage: Stage, client: Client, seed: int) -> None:
+def _keep_busy(stage: Stage, client: Client, seed: int, tick_s: float) -> None:
     from cli.workload import next_submissions
 
     dice, tick = random.Random(seed), 0  # noqa: S311 - a demonstration that can be repeated
@@ -85,7 +87,7 @@ def _keep_busy(stage: Stage, client: Client, seed: int) -> None:
             except Refused as refused:
                 typer.echo(f"refused: {refused.message}", err=True)
         tick += 1
-        time.sleep(1)
+        time.sleep(tick_s)
 
 
 def play_once(data_dir: Path | None, http: str, speed: float | None) -> int:
@@ -97,8 +99,7 @@ def play_once(data_dir: Path | None, http: str, speed: float | None) -> int:
     with stage, Client(stage.url) as client:
         typer.echo(f"a box at {stage.url}, its data in {folder}")
         save_flows(client, ONCE / "flows")
-        robots = len(read_fleet(ONCE / "fleet.toml").robots)
-        stage.wait_for(all_there(client, robots), ROBOTS_S, f"{robots} robots are there")
+        stage.wait_for(all_there(client, ONCE / "fleet.toml"), ROBOTS_S, "all robots are there")
         rows, worth_a_look = perform(client, stage)
         _print(rows)
         show.heading("one of them, block by block")

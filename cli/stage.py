@@ -16,6 +16,7 @@ from cli.client import READY, Client, Refused
 from cli.deployment import read_deployments
 from cli.flow import read_flow
 from cli.parts import die_with
+from config.fleet import read_fleet
 
 Found = TypeVar("Found")
 START_S = 60.0
@@ -153,11 +154,11 @@ def save_deployments(client: Client, file: Path) -> int:
     return len(found)
 
 
-def all_there(client: Client, count: int) -> Callable[[], bool]:
-    """Whether so many robots besides the station are known and free or working."""
+def all_there(client: Client, fleet: Path) -> Callable[[], bool]:
+    """Whether the box knows every robot of a fleet, and can reach it."""
+    names = {robot.id for robot in read_fleet(fleet).robots}
 
     def ask() -> bool:
-        states = [robot["state"] for robot in client.every("/robots") if robot["kind"] != "station"]
-        return sum(state in ("free", "working", "charging") for state in states) >= count
+        return names <= {robot["id"] for robot in client.every("/robots") if robot["state"] != "offline"}
 
     return ask

@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, commands exist, and what is made from the code is up to date."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from cli.main import SUBCOMMANDS, load
 from config.agent import AgentSettings
+from schemas.reading import read
+from schemas.topics import Topics
 from scripts.cli_docs import commands, options
 from scripts.write_docs import made
 
@@ -106,3 +109,13 @@ def test_every_option_of_the_agent_is_documented() -> None:
 
 def test_the_first_commands_are_there() -> None:
     assert typed(ROOT / "README.md")[:2] == ["scripts/demo", "scripts/test"]
+
+
+def test_the_recorded_conversation_is_what_the_types_say() -> None:
+    lines = [json.loads(line) for line in (DOCS / "wire-conversation.jsonl").read_text().splitlines()]
+    kinds = [Topics().parse(line["topic"])[1] for line in lines]
+    assert kinds[0] == "assign"
+    assert kinds[-1] == "ack"
+    assert {"block-status", "heartbeat"} <= set(kinds)
+    for kind, line in zip(kinds, lines, strict=True):
+        read(kind, json.dumps(line["payload"]).encode())

@@ -8,7 +8,7 @@ Found = TypeVar("Found")
 POLL_S = 0.02
 
 
-def wait_for(condition: Callable[[], Found], timeout: float = 30.0, what: str = "the condition") -> Found:
+def wait_for(condition: Callable[[], Found | None], timeout: float = 30.0, what: str = "the condition") -> Found:
     """Ask until the answer is true and give it back; fails by name after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
