@@ -1,5 +1,6 @@
 """The two clocks: one for deciding, one for showing."""
 
+import sys
 import time
 from typing import NamedTuple
 
@@ -15,9 +16,8 @@ class Instant(NamedTuple):
 
 def steady() -> float:
     """Seconds on a clock that wall-clock changes never touch; it counts suspend where the system offers that."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    if boottime is not None:
-        return time.clock_gettime(boottime)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
