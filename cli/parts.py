@@ -25,15 +25,24 @@ def _always() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Part:
-    """One process; `is_up` asks whether it does its work, `grace_s` is what it gets to end by itself."""
+    """One process; `is_up` asks whether it does its work, `grace_s` is what it gets to end by itself.
+
+    `prepare` runs before each start: whatever files the process needs are written again, since anybody may have
+    deleted them.
+    """
 
     name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     is_up: Callable[[], bool] = _always
     grace_s: float = 5.0
+    prepare: Callable[[], object] = _nothing
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
     _pipe: int | None = None
@@ -42,6 +51,7 @@ class Part:
 
     def start(self) -> None:
         """Start the process; it ends when our end of its standard input closes, or we die."""
+        self.prepare()
         reading, self._pipe = os.pipe()
         supervisor = os.getpid()
         try:

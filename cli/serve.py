@@ -17,7 +17,7 @@ from cli.supervisor import NotStarted, Supervisor
 from config.clock import steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, load
-from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command
+from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command, write_config
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.lock import DataInUse, DataLock
 from schemas.topics import Topics
@@ -82,12 +82,16 @@ def _broker(settings: ServeSettings) -> Part:
     if program is not None:
         folder, topics = settings.data_dir / "broker", Topics(settings.topic_prefix)
         command = mosquitto_command(program, folder, settings.mqtt_at, topics)
-    elif settings.broker == "mosquitto":
+        return Part(
+            "broker",
+            command,
+            is_up=lambda: _listens(settings.mqtt_at),
+            prepare=lambda: write_config(folder, settings.mqtt_at, topics),
+        )
+    if settings.broker == "mosquitto":
         raise NotStarted("mosquitto was not found: install it, or name it in YARDMASTER_MOSQUITTO")
-    else:
-        log.warning(AMQTT_LIMITS)
-        command = amqtt_command(settings.mqtt_at)
-    return Part("broker", command, is_up=lambda: _listens(settings.mqtt_at))
+    log.warning(AMQTT_LIMITS)
+    return Part("broker", amqtt_command(settings.mqtt_at), is_up=lambda: _listens(settings.mqtt_at))
 
 
 def _controller(settings: ServeSettings) -> Part:

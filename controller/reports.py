@@ -54,7 +54,7 @@ class Reports:
         known = self.journal(robot, batch.journal)
         before = known[1]
         for row in batch.rows:
-            if self.is_next(row.seq, known[1]):
+            if self.is_next(_number(row, known[1]), known[1]):
                 self._one(robot, batch.journal, known, row, topic)
         if known[1] != before:
             reports.set_upto(self.desk.db, known[0], known[1])
@@ -70,15 +70,16 @@ class Reports:
         return seq == upto + 1
 
     def _one(self, robot: Robot, journal: str, known: list[int], row: AnyRow | BadRow, topic: str) -> None:
+        seq = _number(row, known[1])
         known[1] = row.to if isinstance(row, DroppedRow) else row.seq
         us = self.desk.now.utc_us
         if isinstance(row, BadRow):
             self._quarantine(robot, journal, row, topic, row.reason)
-            reports.record(self.desk.db, known[0], row.seq, None, "unreadable", None, us)
+            reports.record(self.desk.db, known[0], seq, None, "unreadable", None, us)
             return
         attempt = getattr(row, "attempt", None)
         body = None if isinstance(row, LogRow) else row.model_dump_json(exclude_none=True, by_alias=True)
-        reports.record(self.desk.db, known[0], row.seq, attempt, row.kind, body, us)
+        reports.record(self.desk.db, known[0], seq, attempt, row.kind, body, us)
         self.desk.counters[("reports", row.kind)] += 1
         if isinstance(row, LogRow):
             self._log(robot, row)
@@ -266,6 +267,11 @@ class Reports:
                 jobs.change_attempt(self.desk.db, attempt, counted=1)
             return "grant"
         return "void" if live.state == JobState.CANCELLING else "wait"
+
+
+def _number(row: AnyRow | BadRow, upto: int) -> int:
+    """A row's number; of a thinned span, part of which is recorded already, the first that is not."""
+    return upto + 1 if isinstance(row, DroppedRow) and row.seq <= upto < row.to else row.seq
 
 
 def exclude(desk: Desk, live: Live, reason: str, *, lasting: bool = False) -> None:

@@ -467,3 +467,13 @@ def test_a_robot_first_heard_with_something_in_hand_gets_nothing_settled_or_not(
     robot.beat({"job": "x", "attempt": 4, "activity": "running"}, settled=False)
     assert yard.state(uid) == "queued"
     assert [r["code"] for r in yard.must("job.waiting", job=uid)["reasons"]] == ["foreign"]
+
+
+def test_a_thinned_span_that_is_partly_recorded_goes_on_behind_it() -> None:
+    yard = Yard()
+    robot, uid = running(yard)
+    log = {"kind": "log", "level": 1, "text": "x"}
+    robot.say(log, log)
+    robot.send([{"seq": 2, "time": "", "kind": "dropped", "to": 9}, {"seq": 10, "time": ""} | robot.about("succeeded")])
+    assert yard.state(uid) == "succeeded"
+    assert robot.last("ack")["upto"] == 10
