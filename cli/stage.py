@@ -100,7 +100,7 @@ class Stage:
 
     def end(self) -> None:
         """End the fleet, then the box; `left_behind` names what had to be killed afterwards."""
-        family = psutil.Process().children(recursive=True)
+        family = [member for process in self._processes.values() for member in _family(process)]
         for name in ("simulate", "serve"):
             process = self._processes.pop(name, None)
             if process is not None:
@@ -109,6 +109,14 @@ class Stage:
         self.left_behind += [_describe(one) for one in alive]
         for one in alive:
             one.kill()
+
+
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        head = psutil.Process(process.pid)
+        return [head, *head.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
