@@ -9,7 +9,7 @@ import typer
 
 from cli import checks, probes
 from cli.checks import Finding
-from cli.client import REFUSED, USAGE
+from cli.client import READY, REFUSED, USAGE
 from config.settings import Address, BadSettings, ServeSettings, load
 
 Check = Callable[[ServeSettings], Finding]
@@ -43,7 +43,7 @@ def _port(name: str, address: Address, settings: ServeSettings) -> Finding:
 
 
 def _runs_here(settings: ServeSettings) -> bool:
-    return Path(settings.data_dir, "ready.json").exists()
+    return probes.running_box(settings.data_dir / READY)
 
 
 def _mqtt_port(settings: ServeSettings) -> Finding:

@@ -1,5 +1,6 @@
 """How `doctor` measures a machine; everything here touches it and leaves nothing behind."""
 
+import json
 import os
 import re
 import resource
@@ -13,6 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+import psutil
 
 from config.clock import steady
 from config.settings import Address
@@ -149,6 +152,14 @@ def port_trouble(address: Address) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
+
+
+def running_box(ready: Path) -> bool:
+    """Whether the box that wrote a ready file still runs; one that was killed leaves its file behind."""
+    try:
+        return psutil.pid_exists(int(json.loads(ready.read_text(encoding="utf-8"))["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def free_bytes(path: Path) -> int:

@@ -1,6 +1,7 @@
 """doctor: every check is good on a good machine, and each is broken once."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def test_a_taken_port_is_seen_and_a_free_one_is_free() -> None:
         port = taken.getsockname()[1]
         assert probes.port_trouble(Address("127.0.0.1", port))
     assert probes.port_trouble(Address("127.0.0.1", probes.free_port())) is None
+
+
+def test_a_ready_file_counts_only_while_its_box_runs(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    assert not probes.running_box(ready)
+    ready.write_text(json.dumps({"pid": os.getpid()}))
+    assert probes.running_box(ready)
+    ready.write_text(json.dumps({"pid": 2**22 + 1}))
+    assert not probes.running_box(ready)
 
 
 def test_sync_is_measured_where_the_data_will_be_and_leaves_nothing(tmp_path: Path) -> None:
