@@ -100,7 +100,7 @@ class Beats:
         for letter in self.desk.memory.letters.values():
             if letter.robot == robot.id:
                 self.desk.memory.sending.pop(letter.key, None)
-                self.desk.fresh.add(letter.key)
+                self.desk.fresh[letter.key] = None
 
     def _ahead(self, robot: Robot, beat: Heartbeat) -> None:
         """A robot that has seen numbers we never gave belongs to another life of this box."""

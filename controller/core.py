@@ -6,7 +6,7 @@ from collections import Counter
 from config.clock import Instant
 from controller.beats import Beats, introduce
 from controller.core_settings import CoreSettings
-from controller.desk import Desk, Outgoing, encode
+from controller.desk import RESERVED, Desk, Outgoing, encode
 from controller.dispatcher import Dispatcher
 from controller.memory import Robot
 from controller.moves import Moves
@@ -15,7 +15,7 @@ from controller.restore import park_everything
 from controller.service import Service
 from controller.store import jobs, reports
 from controller.store.connection import Store
-from schemas.commands import Answer, Frame
+from schemas.commands import COMMANDS, Answer, Frame
 from schemas.messages import Control, Heartbeat, Presence
 from schemas.reading import BadMessage, read, read_rows
 from schemas.topics import ROW_TOPICS
@@ -149,7 +149,7 @@ class Core:
         beat = read(kind, payload)
         if not isinstance(beat, Heartbeat):
             return None
-        if self.settings.auto_accept and not removed:
+        if self.settings.auto_accept and not removed and name not in RESERVED:
             introduce(self.desk, name, beat)
             return self.desk.memory.robots[name]
         if name in self.desk.memory.unknown or len(self.desk.memory.unknown) < self.settings.unknown_robots:
@@ -172,7 +172,7 @@ class Core:
     def command(self, now: Instant, frame: Frame) -> Answer:
         """One command or query of the web or the command line; never raises for what it holds."""
         self.desk.now = now
-        self.desk.counters[("commands", frame.command if len(frame.command) < 64 else "?")] += 1
+        self.desk.counters[("commands", frame.command if frame.command in COMMANDS else "?")] += 1
         return self.service.answer(frame)
 
     # ------------------------------------------------------------ what happens by itself

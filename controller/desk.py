@@ -15,6 +15,8 @@ from schemas.messages import Ack, Message, Verdict
 
 CONTROLLER = "controller"
 """Who moves a job when no person did."""
+RESERVED = frozenset({"yardmaster"})
+"""User names on the broker that no robot may have: the controller's own may read and write everything."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Desk:
         self.now = Instant(0.0, 0)
         self.out: list[Outgoing] = []
         self.acks: dict[tuple[str, str, str], int] = {}
-        self.fresh: set[str] = set()
+        self.fresh: dict[str, None] = {}
         self.bundles: dict[int, str] = {}
         self.connected = False
         self.counters: Counter[tuple[str, ...]] = Counter()
@@ -80,20 +82,20 @@ class Desk:
         """Put a letter into the outbox; it leaves after commit and until dropped."""
         letter = outbox.put(self.db, key, robot, topic, attempt, command, payload, self.now.utc_us)
         self.memory.letters[key] = letter
-        self.memory.letters_of[attempt].add(key)
+        self.memory.letters_of[attempt][key] = None
         self.memory.sending.pop(key, None)
-        self.fresh.add(key)
+        self.fresh[key] = None
 
     def drop(self, key: str) -> None:
         """A letter has arrived or lost its meaning."""
         letter = self.memory.letters.pop(key, None)
         if letter is not None:
             outbox.drop(self.db, key)
-            self.memory.letters_of[letter.attempt].discard(key)
+            self.memory.letters_of[letter.attempt].pop(key, None)
             if not self.memory.letters_of[letter.attempt]:
                 del self.memory.letters_of[letter.attempt]
             self.memory.sending.pop(key, None)
-            self.fresh.discard(key)
+            self.fresh.pop(key, None)
 
     def letters_about(self, attempt: int) -> list[Letter]:
         """Letters of one attempt."""

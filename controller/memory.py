@@ -141,9 +141,9 @@ class Memory:
         for row in jobs.live_attempts(db):
             self.add_live(live_of(row))
         self.letters: dict[str, Letter] = {letter.key: letter for letter in outbox.load(db)}
-        self.letters_of: dict[int, set[str]] = defaultdict(set)
+        self.letters_of: dict[int, dict[str, None]] = defaultdict(dict)
         for letter in self.letters.values():
-            self.letters_of[letter.attempt].add(letter.key)
+            self.letters_of[letter.attempt][letter.key] = None
         self.sending: dict[str, Sending] = {}
         self.needs = definitions.needs(db)
         self.queues = robots.queue_ids(db)

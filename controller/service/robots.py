@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from controller.desk import Desk
-from controller.errors import Refused, not_found
+from controller.desk import RESERVED, Desk
+from controller.errors import Refused, invalid, not_found
 from controller.memory import Robot
 from controller.moves import Moves
 from controller.payload import iso
@@ -52,6 +52,8 @@ class RobotService:
 
     def put(self, args: RobotPutArgs, caller: Caller) -> dict[str, Any]:
         """Add a robot, or change what the box says about it; missing queues are made."""
+        if args.robot in RESERVED:
+            raise invalid("/robot", "reserved", f"{args.robot!r} is the controller's own name on the broker")
         for queue in args.queues:
             if queue not in self.desk.memory.queues:
                 self._make_queue(queue, "", None, caller)

@@ -191,6 +191,7 @@ class World:
     """Everything, with a clock that only the walk moves."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.random = random.Random(seed)
         self.now, self.chaos, self.disks, self._fresh = 1000.0, True, 0, 0
         self.net: list[tuple[str, str, str, bytes]] = []
@@ -238,7 +239,7 @@ class World:
         if self.connection.in_transaction:
             self.connection.execute("rollback")
         self.store = Store(self.connection)
-        self.core = Core(self.store, CoreSettings())
+        self.core = Core(self.store, CoreSettings(retry_first_s=0.5, refuse_first_s=2.0))
         self.turn(lambda core: core.start(self.instant()), lambda core: core.broker(True, self.instant()))
 
     def instant(self) -> Instant:

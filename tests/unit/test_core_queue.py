@@ -297,3 +297,12 @@ def test_executing_again_makes_a_new_job_like_the_old_one() -> None:
     new = yard.must("job.rerun", job=uid)["jobs"][0]
     row = yard.job(new)
     assert (row["rerun_of"], row["priority"], row["source_type"]) == (uid, 7, "resend")
+
+
+def test_no_robot_may_have_the_controllers_name() -> None:
+    yard = Yard()
+    answer = yard.ask("robot.put", robot="yardmaster", kind="agv")
+    assert answer.error is not None
+    assert answer.error.details[0].code == "reserved"
+    yard.robot("yardmaster")
+    assert yard.rows("robots") == []

@@ -1,0 +1,41 @@
+"""Random fault histories over the real cores: none may break a promise, and each broken rule must be noticed."""
+
+import logging
+
+import pytest
+
+from tests.model.campaign import campaign
+from tests.model.mutants import MUTANTS
+
+CHUNKS, CHUNK = 12, 50
+ENOUGH = 900
+"""Histories within which each of these mutants shows itself, with a margin; walks depend on nothing but their seed."""
+NOTICED = (
+    "ack_before_commit", "no_dedupe", "any_order", "no_fence", "no_outbox", "control_no_outbox",
+    "cancel_shown_at_once", "any_journal", "no_incarnation", "no_first", "no_park", "poison_blocks", "grant_once",
+    "running_rejected", "retry_unsafe", "cancelled_by_silence", "assign_once", "agent_no_dedupe", "no_journal",
+    "no_grant", "no_self_fence", "ack_of_any_journal", "blind_resume", "publish_before_commit+no_grant",
+)  # fmt: skip
+"""The others take thousands of histories, or hide behind a second rule: docs/testing.md says which."""
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Histories are full of refusals that are meant."""
+    logging.getLogger().setLevel(logging.CRITICAL)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_history_breaks_a_promise(chunk: int) -> None:
+    result = campaign(None, range(chunk * CHUNK, (chunk + 1) * CHUNK))
+    assert dict(result.found) == {}, f"seeds {result.seeds}"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", NOTICED)
+def test_a_broken_rule_is_noticed(mutant: str) -> None:
+    assert campaign(mutant, range(ENOUGH), enough=1).seeds
+
+
+def test_the_list_names_only_mutants_that_exist() -> None:
+    assert set(NOTICED) <= set(MUTANTS)
