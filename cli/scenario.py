@@ -201,7 +201,7 @@ ACTS = (
     Act(
         "a place that is not there",
         "1 failed; attempts 1",
-        lambda play: play.submit("nowhere", max_retries=0),
+        lambda play: play.submit("nowhere", queue="lane", max_retries=0),
         _attempts,
     ),
     Act("cancelled while it runs", "1 cancelled", _cancel_running, states),
