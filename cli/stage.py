@@ -31,12 +31,20 @@ class NotReady(Exception):
 class Stage:
     """`yardmaster serve` and `yardmaster simulate`; what they print goes to files beside the data."""
 
-    def __init__(self, data_dir: Path, fleet: Path, *, http: str = "127.0.0.1:0", speed: float | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        fleet: Path,
+        *,
+        http: str = "127.0.0.1:0",
+        speed: float | None = None,
+        robots: int | None = None,
+    ) -> None:
         self.data_dir = data_dir
         self.settings: dict[str, str] = {}
         self.left_behind: list[str] = []
         self.url = ""
-        self._fleet, self._http, self._speed = fleet, http, speed
+        self._fleet, self._http, self._speed, self._robots = fleet, http, speed, robots
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -48,7 +56,8 @@ class Stage:
             self.url = str(ready["http"])
             speed = [] if self._speed is None else ["--speed", str(self._speed)]
             where = ["--mqtt", str(ready["mqtt"]), "--data-dir", str(self.data_dir / "fleet")]
-            self._start("simulate", [str(self._fleet), *where, *speed])
+            robots = [] if self._robots is None else ["--robots", str(self._robots)]
+            self._start("simulate", [str(self._fleet), *where, *speed, *robots])
         except BaseException:
             self.end()
             raise
@@ -73,6 +82,10 @@ class Stage:
     def _ready(self) -> dict[str, Any] | None:
         path = self.data_dir / READY
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def process(self, name: str) -> psutil.Process:
+        """One of the processes, to look at."""
+        return psutil.Process(self._processes[name].pid)
 
     def log_of(self, name: str) -> Path:
         """Where a process prints to."""

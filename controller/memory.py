@@ -1,6 +1,7 @@
 """What the loop remembers beside the store: a picture of it for deciding, and clocks that may be lost at any moment."""
 
 import heapq
+import json
 import math
 import sqlite3
 from collections import defaultdict
@@ -41,8 +42,7 @@ class Robot:
     capacity: int
     version: str | None
     removed: bool
-    failures: int
-    failed_job: int | None
+    failed_jobs: frozenset[int]
     refusals: int
     holds: list[Hold] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
@@ -246,8 +246,7 @@ def _robot(row: sqlite3.Row, old: Robot | None) -> Robot:
         capacity=row["capacity"],
         version=row["version"],
         removed=bool(row["removed"]),
-        failures=row["failures"],
-        failed_job=row["failed_job"],
+        failed_jobs=frozenset(json.loads(row["failed_jobs"])),
         refusals=row["refusals"],
     )
     if old is not None:

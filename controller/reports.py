@@ -248,12 +248,12 @@ class Reports:
 
     def _count_failures(self, robot: Robot, live: Live, row: AttemptRow) -> None:
         """Failures of different jobs in a row, else one broken robot eats the queue."""
-        if row.kind == "succeeded" and robot.failures:
-            self.desk.change_robot(robot, failures=0, failed_job=None)
-        elif row.kind in ("failed", "interrupted") and robot.failed_job != live.job:
-            self.desk.change_robot(robot, failures=robot.failures + 1, failed_job=live.job)
-            if robot.failures >= self.desk.settings.failures_to_hold:
-                self.desk.hold(robot, "failures", None, f"{robot.failures} different jobs failed here in a row")
+        if row.kind == "succeeded" and robot.failed_jobs:
+            self.desk.change_robot(robot, failed_jobs=frozenset())
+        elif row.kind in ("failed", "interrupted") and live.job not in robot.failed_jobs:
+            self.desk.change_robot(robot, failed_jobs=robot.failed_jobs | {live.job})
+            if len(robot.failed_jobs) >= self.desk.settings.failures_to_hold:
+                self.desk.hold(robot, "failures", None, f"{len(robot.failed_jobs)} different jobs failed here in a row")
 
     # ------------------------------------------------------------ leave to move
     def verdict(self, robot: Robot, journal: str, attempt: int) -> Verdict:

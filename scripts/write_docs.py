@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 from config.agent import agent_table
+from scripts.api_docs import api_page
 from scripts.cli_docs import cli_page
+from scripts.lifecycle_docs import lifecycle_page
 from scripts.wire_docs import DOCS, ROOT, whole_schema, wire_page
 
 
@@ -21,6 +23,8 @@ def made() -> dict[Path, str]:
         DOCS / "wire-schema.json": whole_schema(),
         DOCS / "cli.md": cli_page(),
         DOCS / "robots.md": robots_page(),
+        DOCS / "lifecycle.md": lifecycle_page(),
+        DOCS / "api.md": api_page(),
     }
 
 

@@ -107,7 +107,7 @@ class RobotService:
             if hold.reason in ("new_journal", "two_agents") and hold.note:
                 self.desk.change_robot(robot, journal=None)
             self.desk.end_hold(robot, hold, args.reason, caller.name)
-        self.desk.change_robot(robot, failures=0, failed_job=None, refusals=0)
+        self.desk.change_robot(robot, failed_jobs=frozenset(), refusals=0)
         return {"robot": robot.id, "created": False}
 
     def live(self, _args: Nothing, _caller: Caller) -> dict[str, Any]:

@@ -15,7 +15,7 @@ FOUNDATION = (
         tags text not null default '[]', enabled integer not null default 1, drained integer not null default 0,
         note text, journal text, capabilities text not null default '[]', capacity integer not null default 1,
         version text, added_at integer not null, removed integer not null default 0,
-        failures integer not null default 0, failed_job integer, refusals integer not null default 0
+        failed_jobs text not null default '[]', refusals integer not null default 0
     ) without rowid""",
     """create table holds (
         id integer primary key, robot text not null, reason text not null, attempt integer, note text,

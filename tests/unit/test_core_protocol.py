@@ -319,6 +319,20 @@ def test_three_failures_of_different_jobs_hold_the_robot() -> None:
     assert yard.holds("r1") == set()
 
 
+def test_failures_of_one_job_again_and_again_are_no_reason_to_hold() -> None:
+    yard = Yard(CoreSettings(retry_max_s=5))
+    yard.flow()
+    robot = yard.robot("r1")
+    first = yard.submit(max_retries=3, priority=5000)
+    yard.submit(max_retries=0)
+    for _ in range(4):  # the first, the other one while the first waits, and the first again
+        robot.accept()
+        robot.say(robot.about("failed", reason="broken"))
+        yard.tick(6, beating=True)
+    assert yard.job(first)["attempt_count"] == 3
+    assert yard.holds("r1") == set()
+
+
 def test_five_refusals_in_a_row_hold_the_robot() -> None:
     yard = Yard()
     yard.flow()
