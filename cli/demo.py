@@ -44,7 +44,9 @@ def demo(
 ) -> None:
     """Run a box and a simulated factory on this machine until Ctrl-C."""
     # Both ways of being told to end go through the same door, so that the processes are always ended in order.
+    # (A shell starts what it puts into the background with SIGINT ignored, so that is set as well.)
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         code = play_once(data_dir, http, speed) if once else run(data_dir or Path("var/demo"), http, speed, seed)
     except (NotReady, Refused) as error:

@@ -114,29 +114,30 @@ def results(answer: dict[str, Any]) -> None:
     console().print(tree)
 
 
-def _grow(tree: Tree, node: dict[str, Any]) -> None:
+def _grow(tree: Tree, node: dict[str, Any], *, in_pass: bool = False) -> None:
     passes = node.get("iterations")
     if passes:
         for one in passes:
-            _grow_children(tree.add(Text(f"pass {one['index']}", style="dim")), one["children"])
+            _grow_children(tree.add(Text(f"pass {one['index']}", style="dim")), one["children"], in_pass=True)
     else:
-        _grow_children(tree, node.get("children") or ())
+        _grow_children(tree, node.get("children") or (), in_pass=in_pass)
 
 
-def _grow_children(tree: Tree, children: Iterable[dict[str, Any]]) -> None:
+def _grow_children(tree: Tree, children: Iterable[dict[str, Any]], *, in_pass: bool = False) -> None:
     for child in children:
-        label = _node_label(child)
+        label = _node_label(child, counts=not in_pass)
         if child.get("branch") not in (None, "default"):
             label = Text.assemble((f"{child['branch']}: ", "dim"), label)
-        _grow(tree.add(label), child)
+        _grow(tree.add(label), child, in_pass=in_pass)
 
 
-def _node_label(node: dict[str, Any]) -> Text:
+def _node_label(node: dict[str, Any], *, counts: bool = True) -> Text:
+    """`counts`: say how often it ran; below a pass that number would be of all passes."""
     run = node.get("run") or {}
     name, kind = str(node["block_name"]), str(node.get("label") or node["kind"])
     label = Text.assemble((name, "bold"), " ", (kind, "dim"), "  ")
     label.append_text(text(run.get("state") or "not executed"))
-    if node.get("runs", 0) > 1 and not node.get("iterations"):
+    if counts and node.get("runs", 0) > 1 and not node.get("iterations"):
         label.append(f"  x{node['runs']}", style="dim")
     if run.get("outputs"):
         label.append(f"  {json.dumps(run['outputs'], ensure_ascii=False)[:160]}")

@@ -1,6 +1,7 @@
 """Expressions of flows: parsed once, allowed piece by piece, evaluated over plain data within bounds."""
 
 import ast
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -112,8 +113,10 @@ def parse(text: str) -> Expression:
     if len(text) > MAX_CHARACTERS:
         raise BadExpression(f"longer than {MAX_CHARACTERS} characters")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)  # Python only doubts a literal like `1if`; we refuse it
+            tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, SyntaxWarning, ValueError, MemoryError, RecursionError) as error:
         raise BadExpression(f"cannot be read: {getattr(error, 'msg', None) or 'not an expression'}") from error
     pieces = _pieces(tree)
     for piece in pieces:

@@ -51,8 +51,9 @@ FOUNDATION = (
         version integer not null default 1,
         check (priority between 0 and 5000), check (max_retries between 0 and 10)
     )""",
-    # Claim-next: only what may be dispatched now is in this index.
-    """create index jobs_claim on jobs (target, need, priority desc, id)
+    # Claim-next: only what may be dispatched now is in this index; the last columns make it covering, so that a
+    # decision never touches the table.
+    """create index jobs_claim on jobs (target, need, priority desc, id, state, ready, parked)
         where state = 'queued' and ready = 1 and parked = 0""",
     "create index jobs_state on jobs (state, id)",
     "create index jobs_deployment on jobs (deployment, id)",
