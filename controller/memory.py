@@ -140,6 +140,9 @@ class Memory:
         self.live: dict[int, Live] = {}
         for row in jobs.live_attempts(db):
             self.add_live(live_of(row))
+        for clock in (self.first_sent, self.cancel_since, self.running_since):
+            for number in [n for n in clock if n not in self.live]:
+                del clock[number]  # a number that was rolled back will be given again
         self.letters: dict[str, Letter] = {letter.key: letter for letter in outbox.load(db)}
         self.letters_of: dict[int, dict[str, None]] = defaultdict(dict)
         for letter in self.letters.values():

@@ -402,9 +402,13 @@ def test_a_rollback_forgets_what_the_turn_believed() -> None:
     yard.core.undo()
     assert yard.core.take() == []
     assert yard.rows("jobs") == []
+    yard.now += 9
+    robot.beat()
     uid = yard.submit()
     assert yard.job(uid)["robot"] == "r1"
     assert len(robot.all("assign")) == 1
+    yard.tick(5)
+    assert yard.state(uid) == "assigned", "the answer clock of a number that was rolled back is forgotten with it"
 
 
 def test_a_restored_database_parks_everything_until_people_and_robots_have_spoken() -> None:
