@@ -181,6 +181,11 @@ class Core:
         self.desk.now = now
         self.dispatcher.tick()
 
+    def unsent(self, out: Outgoing) -> None:
+        """A message that could not leave; acknowledgements and hints are drawn anew by the other side's repeats."""
+        if out.key is not None:
+            self.dispatcher.unsent(out.key)
+
     def take(self) -> list[Outgoing]:
         """After commit: what may leave now."""
         out, self.desk.out = self.desk.out, []

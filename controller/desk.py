@@ -27,6 +27,8 @@ class Outgoing:
     kind: str
     payload: bytes
     qos: int = 1
+    key: str | None = None
+    """Of the letter that it carries."""
 
 
 def encode(message: Message) -> bytes:

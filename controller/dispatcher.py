@@ -207,8 +207,15 @@ class Dispatcher:
             memory.sending[key] = Sending(now + wait, wait)
             if letter.topic == "assign":
                 memory.first_sent.setdefault(letter.attempt, now)
-            self.desk.out.append(Outgoing(letter.robot, letter.topic, letter.payload))
+            self.desk.out.append(Outgoing(letter.robot, letter.topic, letter.payload, key=letter.key))
             self.desk.counters[("sent", letter.topic, "again" if sending else "first")] += 1
+
+
+    def unsent(self, key: str) -> None:
+        """A letter found no room on its way out: it leaves at the next look, and no clock runs for it."""
+        letter, sending = self.desk.memory.letters.get(key), self.desk.memory.sending.pop(key, None)
+        if letter is not None and sending is not None and sending.wait == self.desk.settings.resend_first_s:
+            self.desk.memory.first_sent.pop(letter.attempt, None)
 
 
 class View:

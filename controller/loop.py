@@ -162,7 +162,8 @@ class Loop:
         for message in messages:
             self._link.ack(message)
         for letter in self._core.take():
-            self._link.publish(self._topics.of(letter.robot, letter.kind), letter.payload, letter.qos)
+            if not self._link.publish(self._topics.of(letter.robot, letter.kind), letter.payload, letter.qos):
+                self._core.unsent(letter)
         for request, answer in zip(commands, answers, strict=True):
             self._door.answer(request, answer)
 

@@ -6,29 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from config.clock import Instant
+from controller.desk import Outgoing
 from controller.link import Received
 from controller.socket import Request
 from schemas.commands import Answer, Frame
-
-
-class Letter(Protocol):
-    """One message that the core wants sent."""
-
-    @property
-    def robot(self) -> str:
-        """Who gets it."""
-
-    @property
-    def kind(self) -> str:
-        """The last word of its topic."""
-
-    @property
-    def payload(self) -> bytes:
-        """Its bytes."""
-
-    @property
-    def qos(self) -> int:
-        """0 or 1."""
 
 
 class Decides(Protocol):
@@ -63,8 +44,11 @@ class Decides(Protocol):
     def tick(self, now: Instant) -> None:
         """Decide what happens by itself."""
 
-    def take(self) -> Sequence[Letter]:
+    def take(self) -> Sequence[Outgoing]:
         """What may leave, after commit."""
+
+    def unsent(self, out: Outgoing) -> None:
+        """There was no room for this one."""
 
     def undo(self) -> None:
         """Read the store again, after a rollback."""

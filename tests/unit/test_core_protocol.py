@@ -103,6 +103,21 @@ def test_offers_and_commands_leave_again_until_a_report_shows_they_arrived() -> 
     assert len(robot.all("assign")) == before
 
 
+def test_an_offer_that_could_not_leave_starts_no_clock_and_leaves_soon() -> None:
+    yard = Yard()
+    yard.flow()
+    robot = yard.robot("r1")
+    uid = yard.submit()
+    for _ in range(45):  # eleven seconds without room on the way out
+        yard.core.unsent(next(out for out in reversed(yard.sent) if out.kind == "assign"))
+        yard.now += 0.25
+        robot.beat()
+    assert yard.state(uid) == "assigned"
+    assert len(robot.all("assign")) > 40
+    yard.tick(11, beating=True)
+    assert yard.holds("r1") == {"no_answer"}
+
+
 def test_a_cancel_is_the_robots_word() -> None:
     yard = Yard()
     robot, uid = running(yard)
