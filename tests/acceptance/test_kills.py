@@ -9,6 +9,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,23 @@ def test_kill_9_in_the_middle_of_a_shift(shift: Shift, kill: Callable[[Shift], N
     assert audit(shift.books, shift.accepted) == []
     states = [row["state"] for row in shift.books.rows("select state from jobs")]
     assert states.count("succeeded") > len(states) / 3
+
+
+@pytest.mark.timeout(200)
+def test_fifty_posts_at_once_with_one_key_are_one_job(shift: Shift) -> None:
+    body = next(b for tick in range(500) for b in next_submissions(shift.dice, tick) if b["deployment"] == "labels")
+
+    def post(_: int) -> tuple[int, str]:
+        answer = httpx.post(
+            f"{shift.stage.url}/api/v1/jobs", json=body, headers={"Idempotency-Key": "order-4711"}, timeout=30
+        )
+        return answer.status_code, answer.json()["items"][0]["id"]
+
+    with ThreadPoolExecutor(50) as people:
+        answers = set(people.map(post, range(50)))
+    assert len(answers) == 1
+    status, job = answers.pop()
+    assert status == 201
+    assert [row["uid"] for row in shift.books.rows("select uid from jobs")] == [job]
+    shift.settle()
+    assert audit(shift.books, {"order-4711": job}) == []
