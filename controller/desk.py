@@ -108,6 +108,8 @@ class Desk:
         """No new work for this robot while the reason stands; nothing happens if it stands already."""
         if robots.add_hold(self.db, robot.id, reason, attempt, note, self.now.utc_us):
             robot.holds.append(Hold(reason, attempt, self.now.utc_us, note))
+            if reason == "restored":
+                self.memory.restored.add(robot.id)
             self.memory.refresh(robot)
             self.counters[("holds", reason)] += 1
             self.tell("robot", "hold", robot=robot.id, attempt=attempt, new=reason, why=note)
@@ -116,6 +118,8 @@ class Desk:
         """One reason is gone."""
         robots.end_hold(self.db, robot.id, hold.reason, hold.attempt)
         robot.holds.remove(hold)
+        if not robot.restored:
+            self.memory.restored.discard(robot.id)
         self.memory.refresh(robot)
         self.tell("robot", "hold ended", who=who, robot=robot.id, attempt=hold.attempt, old=hold.reason, why=why)
 

@@ -107,7 +107,7 @@ class Dispatcher:
     # ------------------------------------------------------------ claim-next
     def dispatch(self) -> None:
         """Give the first jobs to free robots: highest priority, then oldest, among what some free robot may take."""
-        if any(h.reason == "restored" for r in self.desk.memory.robots.values() for h in r.holds):
+        if self.desk.memory.restored:
             return  # after a restore nothing starts before every robot was heard or released
         heap = [entry for target in list(self.desk.memory.waiting) for entry in self._heads(target)]
         heapq.heapify(heap)
@@ -209,7 +209,6 @@ class Dispatcher:
                 memory.first_sent.setdefault(letter.attempt, now)
             self.desk.out.append(Outgoing(letter.robot, letter.topic, letter.payload, key=letter.key))
             self.desk.counters[("sent", letter.topic, "again" if sending else "first")] += 1
-
 
     def unsent(self, key: str) -> None:
         """A letter found no room on its way out: it leaves at the next look, and no clock runs for it."""

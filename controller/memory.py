@@ -58,9 +58,10 @@ class Robot:
         """Under which targets its jobs wait."""
         return (f"r:{self.id}", *(f"q:{queue}" for queue in self.queues))
 
-    def holds_for(self, reason: str, attempt: int | None = None) -> bool:
-        """Whether this very hold stands."""
-        return any(h.reason == reason and h.attempt == attempt for h in self.holds)
+    @property
+    def restored(self) -> bool:
+        """Nobody knows yet what it did since the backup that was restored."""
+        return any(h.reason == "restored" for h in self.holds)
 
 
 @dataclass
@@ -137,6 +138,7 @@ class Memory:
         for row in robots.holds(db):
             hold = Hold(row["reason"], row["attempt"], row["since"], row["note"])
             self.robots[row["robot"]].holds.append(hold)
+        self.restored = {name for name, robot in self.robots.items() if robot.restored}
         self.live: dict[int, Live] = {}
         for row in jobs.live_attempts(db):
             self.add_live(live_of(row))
