@@ -1,8 +1,21 @@
 """The table of block kinds: whoever checks, runs, shows or edits flows reads it here."""
 
+from collections.abc import Mapping
+from typing import Any, Literal
+
 from schemas.block_kind import ONE, BlockKind, Param, ParamType, Words, describe
 
-__all__ = ["BLOCK_KINDS", "OPERATION_KINDS", "PURE_KINDS", "SENTENCES", "BlockKind", "Param", "Words", "describe"]
+__all__ = [
+    "BLOCK_KINDS",
+    "OPERATION_KINDS",
+    "PURE_KINDS",
+    "SENTENCES",
+    "BlockKind",
+    "Param",
+    "Words",
+    "describe",
+    "sentence",
+]
 
 DAY_MS = 86_400_000
 MAX_REPEAT, MAX_ITERATIONS = 1_000, 10_000
@@ -254,3 +267,12 @@ SENTENCES: dict[str, Words] = RETRY | {
     key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()
 }
 """Every log sentence of flows, by message key."""
+
+
+def sentence(message: str, args: Mapping[str, Any], language: Literal["en", "zh"] = "en") -> str:
+    """A log message as people read it; one that we do not know, or that lacks an argument, as it came."""
+    words = SENTENCES.get(message)
+    try:
+        return str(getattr(words, language).format_map(args)) if words else f"{message} {dict(args) or ''}".strip()
+    except (KeyError, ValueError, IndexError, AttributeError):
+        return f"{message} {dict(args)}"

@@ -25,6 +25,7 @@ from schemas.commands import (
 from schemas.messages import Do
 from schemas.status import ACTIVE, TERMINAL, JobState
 
+_DONE = {Event.CANCEL: "cancelled", Event.PAUSE: "paused", Event.RESUME: "resumed", Event.FORCE: "ended by force"}
 _SHOWN = 200
 """Robots whose reasons are listed for one waiting job."""
 
@@ -60,7 +61,7 @@ class JobService:
         return row
 
     def _refuse(self, row: sqlite3.Row, event: Event) -> Refused:
-        return Refused("job.state", f"A job that is {row['state']} cannot be given: {event.value}.")
+        return Refused("job.state", f"A job that is {row['state']} cannot be {_DONE[event]}.")
 
     def _live(self, row: sqlite3.Row) -> Live:
         return self.desk.memory.live[row["attempt"]]

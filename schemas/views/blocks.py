@@ -73,7 +73,7 @@ class FlatResults(View):
 
 
 class LogRow(View):
-    """A log line: text, or a message key with its arguments."""
+    """A log line; where the robot sent a message key with its arguments, `text` is that sentence in English."""
 
     id: int
     attempt: int | None

@@ -71,7 +71,7 @@ def test_states_from_worst_to_best(box: Box, robot: FakeRobot) -> None:
         return str(box.must("GET", "/robots/r1")["state"])
 
     assert state() == "free"
-    assert box.must("POST", "/robots/r1/drain", {"reason": "lunch"})["state"] == "draining"
+    assert box.must("POST", "/robots/r1/drain", {"reason": "lunch"})["state"] == "disabled"
     assert box.must("GET", "/robots/r1")["note"] == "lunch"
     assert box.must("POST", "/robots/r1/disable")["state"] == "disabled"
     assert box.must("POST", "/robots/r1/enable")["state"] == "free"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.block_kind import BlockKind, describe
-from schemas.blocks import BLOCK_KINDS, OPERATION_KINDS, PURE_KINDS, SENTENCES
+from schemas.blocks import BLOCK_KINDS, OPERATION_KINDS, PURE_KINDS, SENTENCES, sentence
 from schemas.expression_words import FUNCTIONS
 from schemas.flow import MAX_BLOCKS, MAX_FLOW_BYTES, MAX_LEVELS
 from schemas.flow_check import check_flow
@@ -72,3 +72,14 @@ def test_the_manual_has_every_function_and_bound() -> None:
         assert f"`{name}`" in MANUAL, name
     for number in (f"{MAX_BLOCKS:,}", str(MAX_LEVELS), f"{MAX_FLOW_BYTES // 1024} KiB"):
         assert number in MANUAL
+
+
+def test_log_messages_read_as_sentences_in_both_languages() -> None:
+    assert sentence("branch_done", {"branch": "if"}) == "all child blocks of branch if are done"
+    assert sentence("branch_done", {"branch": "if"}, "zh") == "分支 if 的所有子块执行完成"
+
+
+def test_a_message_that_lacks_an_argument_or_is_unknown_comes_as_it_is() -> None:
+    assert sentence("branch_done", {}) == "branch_done {}"
+    assert sentence("of another version", {"x": 1}) == "of another version {'x': 1}"
+    assert sentence("of another version", {}) == "of another version"

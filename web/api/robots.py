@@ -26,7 +26,7 @@ def _state(stored: StoredRobot, said: dict[str, Any]) -> RobotState:
         (bool(stored.holds), RobotState.ON_HOLD),
         (not said.get("online"), RobotState.OFFLINE),
         (stored.enabled and bool(stored.held), RobotState.WORKING),
-        (not stored.enabled and (stored.drained or bool(stored.held)), RobotState.DRAINING),
+        (not stored.enabled and bool(stored.held), RobotState.DRAINING),
         (not stored.enabled, RobotState.DISABLED),
         (bool(said.get("charging")), RobotState.CHARGING),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from controller.store.queries.flow_index import FlowIndex, without_passes
 from controller.store.queries.values import duration_ms, from_json, rfc3339
 from controller.store.queries.walk import SCAN_ROWS, Walk, Where, bind, cursor, read_cursor, take
+from schemas.blocks import sentence
 from schemas.status import BlockState, Phase
 from schemas.views import BlockRun, BlockRunPage, LogPage, LogRow
 
@@ -129,13 +130,17 @@ def page_of_logs(
 
 def _log(row: sqlite3.Row) -> LogRow:
     same: dict[str, Any] = {
-        name: row[name]
-        for name in ("id", "attempt", "robot", "path", "level", "type", "text", "message", "artifact", "time")
+        name: row[name] for name in ("id", "attempt", "robot", "path", "level", "type", "message", "artifact", "time")
     }
+    args = from_json(row["args"])
+    text = row["text"]
+    if text is None and row["message"] is not None:
+        text = sentence(row["message"], args if isinstance(args, dict) else {})
     return LogRow(
         **same,
+        text=text,
         block=None if row["path"] is None else _last_part(row["path"]),
-        args=from_json(row["args"]),
+        args=args,
         output=from_json(row["output"]),
         recorded_at=rfc3339(row["recorded_at"]),
     )
