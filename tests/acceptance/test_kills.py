@@ -169,3 +169,19 @@ def test_fifty_posts_at_once_with_one_key_are_one_job(shift: Shift) -> None:
     assert [row["uid"] for row in shift.books.rows("select uid from jobs")] == [job]
     shift.settle()
     assert audit(shift.books, {"order-4711": job}) == []
+
+
+@pytest.mark.timeout(300)
+def test_a_controller_that_did_not_run_for_half_a_minute_expires_nothing(shift: Shift) -> None:
+    """The machine slept, or its disk hung: the silence was ours, so no robot is blamed for it."""
+    shift.submit(JOBS_A_ROUND)
+    shift.wait_until_moving()
+    pid = shift.pid("controller")
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(28)  # longer than any answer or silence may take
+    os.kill(pid, signal.SIGCONT)
+    shift.settle()
+    assert audit(shift.books, shift.accepted) == []
+    blamed = shift.books.rows("select * from events where code in ('no_answer', 'silent') or new in ('uncertain')")
+    assert [dict(row) for row in blamed] == []
+    assert shift.pid("controller") == pid
