@@ -19,7 +19,6 @@ from edge_agent.asks import Asks
 from edge_agent.flow.engine import Engine
 from edge_agent.flow.steps import Runner
 from edge_agent.hands import Hands
-from edge_agent.profile import Timing
 from edge_agent.protocol import AgentCore
 from edge_agent.records import Ended
 from schemas.status import JobState
@@ -296,13 +295,12 @@ def no_grant(patch: Patch) -> None:
 
 def grant_no_age(patch: Patch) -> None:
     """A grant counts however long ago it was asked for."""
-    patch.setattr(Timing, "grant_age_s", 1e12)
+    real = Asks.__init__
 
-    def sent(self: Asks, number: int, attempt: int, now: float) -> float | None:
-        ask = self._asks.get(number)
-        return now if ask is not None and ask.attempt == attempt else None
+    def init(self: Asks, _max_age_s: float) -> None:
+        real(self, 1e12)
 
-    patch.setattr(Asks, "sent", sent)
+    patch.setattr(Asks, "__init__", init)
 
 
 def no_self_fence(patch: Patch) -> None:
