@@ -57,8 +57,11 @@ def test_the_scripted_scenario_comes_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_stays_behind_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
     process = run_until_busy(tmp_path / "data")
-    assert len(family(tmp_path)) >= 6, "demo, serve, simulate, broker, controller, web"
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    try:
+        assert len(family(tmp_path)) >= 6, "demo, serve, simulate, broker, controller, web"
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()  # a failed test leaves nothing running either
     assert process.returncode == (-9 if number == signal.SIGKILL else 0), said
     wait_for(lambda: not family(tmp_path), 30, "no process of the demonstration is left")
