@@ -84,8 +84,7 @@ class Beats:
         changed = {name: value for name, value in told.items() if getattr(robot, name) != value}
         if changed:
             self.desk.change_robot(robot, **changed)
-            for key in [k for k, x in self.desk.memory.exclusions.items() if k[1] == robot.id and x.lasting]:
-                del self.desk.memory.exclusions[key]
+            self.desk.memory.capable_again(robot.id)
         self.desk.memory.refresh(robot)
 
     def _is_strange(self, robot: Robot, held: Held) -> bool:

@@ -148,7 +148,8 @@ class Dispatcher:
 
     def _others_may(self, job: Waiting) -> bool:
         """The job itself was refused by all that are free, so the one behind it may still go."""
-        return any((job.id, r) in self.desk.memory.exclusions for r in self.desk.memory.free.get(job.target, ()))
+        refused = self.desk.memory.exclusions.get(job.id, {})
+        return any(r in refused for r in self.desk.memory.free.get(job.target, ()))
 
     def _choose(self, job: Waiting) -> Robot | None:
         """The best of the longest free: not where it failed before, not charging, then the longest free."""
@@ -167,7 +168,7 @@ class Dispatcher:
         """Every reason why this robot does not take this job now; the same list people are shown."""
         memory, now = self.desk.memory, self.desk.now.mono
         facts = View(robot, [memory.live[n].uid for n in robot.slots.values() if n in memory.live])
-        refused = memory.exclusions.get((job, robot.id))
+        refused = memory.exclusions.get(job, {}).get(robot.id)
         asked = (refused.until, refused.reason, refused.lasting) if refused else None
         found = matching.of_robot(facts, now, self.desk.settings.heard_s)
         return found + matching.of_pair(facts, memory.needs[need], asked, now)

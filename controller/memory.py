@@ -123,7 +123,7 @@ class Memory:
         self.robots: dict[str, Robot] = {}
         self.unknown: dict[str, tuple[str, int]] = {}
         self.presence: dict[str, bool] = {}
-        self.exclusions: dict[tuple[int, str], Exclusion] = {}
+        self.exclusions: dict[int, dict[str, Exclusion]] = defaultdict(dict)
         self.avoid: dict[int, set[str]] = defaultdict(set)
         self.first_sent: dict[int, float] = {}
         self.cancel_since: dict[int, float] = {}
@@ -198,6 +198,17 @@ class Memory:
                 self.free[target].setdefault(robot.id)
             else:
                 self.free[target].pop(robot.id, None)
+
+    def forget_job(self, job: int) -> None:
+        """It has ended: who refused it and where it failed no longer matters."""
+        self.exclusions.pop(job, None)
+        self.avoid.pop(job, None)
+
+    def capable_again(self, robot: str) -> None:
+        """It can do something else than before, so what it could not do is asked again."""
+        for refused in self.exclusions.values():
+            if robot in refused and refused[robot].lasting:
+                del refused[robot]
 
     def leave_targets(self, robot: Robot) -> None:
         """Before a robot's queues change."""

@@ -80,6 +80,8 @@ class Moves:
             if not letter.key.startswith("revoke:"):
                 desk.drop(letter.key)
         desk.memory.remove_live(live)
+        if new in TERMINAL:
+            desk.memory.forget_job(live.job)
         for child in jobs.open_children(desk.db, live.job, live.number):
             self.cancel(child, Event.PARENT_ENDED, CONTROLLER, "its parent has ended", reason="parent")
 
@@ -194,7 +196,7 @@ class Moves:
             changes["cancelled_while"] = JobState.QUEUED.value
         jobs.move(self.desk.db, row["id"], JobState.QUEUED, new, row["attempt"], **changes)
         self.desk.counters[("moves", "queued", new.value)] += 1
-        self.desk.memory.avoid.pop(row["id"], None)
+        self.desk.memory.forget_job(row["id"])
         self.desk.tell("job", event, who, job=row["id"], old="queued", new=new, code=code, why=why)
 
     # ------------------------------------------------------------ commands to the robot

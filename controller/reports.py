@@ -206,7 +206,7 @@ class Reports:
 
     def _rejected(self, robot: Robot, live: Live, row: AttemptRow) -> None:
         reason = row.reason or "rejected"
-        self.exclude(live, reason, lasting=reason in _LASTING)
+        exclude(self.desk, live, reason, lasting=reason in _LASTING)
         self.moves.apply(
             live, Event.REJECTED, code=f"rejected.{reason}"[:64], why=f"{robot.id} did not take it: {reason}"
         )
@@ -214,10 +214,6 @@ class Reports:
             self.desk.change_robot(robot, refusals=robot.refusals + 1)
             if robot.refusals >= self.desk.settings.refusals_to_hold:
                 self.desk.hold(robot, "refusals", None, f"{robot.refusals} jobs refused in a row, last: {reason}")
-
-    def exclude(self, live: Live, reason: str, *, lasting: bool = False) -> None:
-        """This robot gets this job again after 5 s, doubling to 5 min (or once it can do more)."""
-        exclude(self.desk, live, reason, lasting=lasting)
 
     def _noted(self, _robot: Robot, live: Live, _row: AttemptRow) -> None:
         if live.state == JobState.CANCELLING:
@@ -275,8 +271,8 @@ def _number(row: AnyRow | BadRow, upto: int) -> int:
 
 
 def exclude(desk: Desk, live: Live, reason: str, *, lasting: bool = False) -> None:
-    """Keep a job from a robot that did not take it: 5 s, doubling to 5 min."""
-    settings, key = desk.settings, (live.job, live.robot)
-    old = desk.memory.exclusions.get(key)
+    """Keep a job from a robot that did not take it: 5 s, doubling to 5 min; `lasting`: until it can do more."""
+    settings, refused = desk.settings, desk.memory.exclusions[live.job]
+    old = refused.get(live.robot)
     wait = min(settings.refuse_max_s, old.wait * 2) if old else settings.refuse_first_s
-    desk.memory.exclusions[key] = Exclusion(desk.now.mono + wait, wait, lasting, reason)
+    refused[live.robot] = Exclusion(desk.now.mono + wait, wait, lasting, reason)

@@ -118,6 +118,38 @@ def test_an_offer_that_could_not_leave_starts_no_clock_and_leaves_soon() -> None
     assert yard.holds("r1") == {"no_answer"}
 
 
+def test_nothing_is_remembered_of_jobs_that_have_ended() -> None:
+    yard = Yard(CoreSettings(refusals_to_hold=999, failures_to_hold=999))
+    yard.flow()
+    first, second = yard.robot("r1"), yard.robot("r2")
+    for _ in range(5):
+        uid = yard.submit(max_retries=1)
+        by = first if yard.job(uid)["robot"] == "r1" else second
+        by.say(by.about("rejected", reason="busy"))
+        by = first if yard.job(uid)["robot"] == "r1" else second
+        by.accept()
+        by.say(by.about("failed", reason="broken"))
+        assert yard.core.desk.memory.avoid
+        yard.must("job.cancel", job=uid)
+    memory = yard.core.desk.memory
+    assert (dict(memory.exclusions), dict(memory.avoid), memory.live, memory.letters) == ({}, {}, {}, {})
+    assert (memory.first_sent, memory.running_since, memory.cancel_since) == ({}, {}, {})
+    assert (memory.letters_of, memory.sending, yard.core.desk.fresh) == ({}, {}, {})
+
+
+def test_a_robot_that_can_do_more_is_asked_again() -> None:
+    yard = Yard()
+    yard.flow()
+    robot = yard.robot("r1")
+    uid = yard.submit()
+    robot.say(robot.about("rejected", reason="unknown_block_kind"))
+    yard.tick(400, step=2, beating=True)
+    assert yard.state(uid) == "queued"
+    robot.kinds = [*robot.kinds, "WhileBp"]
+    robot.beat()
+    assert yard.state(uid) == "assigned"
+
+
 def test_a_cancel_is_the_robots_word() -> None:
     yard = Yard()
     robot, uid = running(yard)
