@@ -149,3 +149,24 @@ def m0001_foundation(db: Database) -> None:
     """Jobs, attempts, reports, robots, definitions, outbox, events."""
     for statement in FOUNDATION:
         db.conn.execute(statement)
+
+
+OVERVIEW = (
+    "create index jobs_source on jobs (source_type, id)",
+    # Who has waited longest for a target: one seek, however many jobs of the target have ended.
+    "create index jobs_waiting on jobs (target, id) where state = 'queued'",
+    "create index jobs_parked on jobs (id) where parked = 1",
+    "create index jobs_started on jobs (started_at, id) where started_at is not null",
+    # One row at most: the plan of the floor as it was last saved.
+    """create table floor_plan (
+        id integer primary key check (id = 1), plan text not null, version integer not null,
+        updated_at integer not null, updated_by text not null
+    )""",
+)
+
+
+@migrations()
+def m0002_overview(db: Database) -> None:
+    """What the console asks: jobs by source, start and parking, who waits longest, the floor plan."""
+    for statement in OVERVIEW:
+        db.conn.execute(statement)

@@ -41,10 +41,12 @@ from schemas.views.jobs import (
     Waiting,
     WaitingReason,
 )
+from schemas.views.overview import AttemptRuns, Found, HourCount, OpenMatter, OpenMatters, WaitsAhead
 
 __all__ = [
     "Attempt",
     "AttemptPage",
+    "AttemptRuns",
     "BlockKindView",
     "BlockKinds",
     "BlockNode",
@@ -64,9 +66,11 @@ __all__ = [
     "FlowProblem",
     "FlowProblems",
     "FlowRow",
+    "Found",
     "Health",
     "HeldAttempt",
     "Hold",
+    "HourCount",
     "Iteration",
     "Job",
     "JobCounts",
@@ -75,6 +79,8 @@ __all__ = [
     "JobRow",
     "LogPage",
     "LogRow",
+    "OpenMatter",
+    "OpenMatters",
     "Page",
     "Queue",
     "QueuePage",
@@ -88,4 +94,5 @@ __all__ = [
     "View",
     "Waiting",
     "WaitingReason",
+    "WaitsAhead",
 ]

@@ -12,26 +12,67 @@ from schemas.status import JobState
 from tests.fakes.yard import Yard, running
 
 
+def _indexes(connection: sqlite3.Connection) -> set[str]:
+    return {row["name"] for row in connection.execute("select name from sqlite_master where type = 'index'")}
+
+
 def _tables(connection: sqlite3.Connection) -> set[str]:
     return {row["name"] for row in connection.execute("select name from sqlite_master where type = 'table'")}
 
 
-@pytest.mark.parametrize("cut", range(0, len(schema.FOUNDATION), 4))
+PARTS = {"FOUNDATION": [], "OVERVIEW": ["m0001_foundation"]}
+"""Every migration's statements, and the migrations that are through before them."""
+CUTS = [(part, cut) for part in PARTS for cut in range(0, len(getattr(schema, part)) + 1, 4)]
+
+
+@pytest.mark.parametrize(("part", "cut"), CUTS)
 def test_a_migration_that_is_cut_off_leaves_nothing_and_runs_whole_the_next_time(
-    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = schema.FOUNDATION
-    broken = (*whole[:cut], "select the power is gone", *whole[cut:])
-    monkeypatch.setattr(schema, "FOUNDATION", broken)
+    whole = getattr(schema, part)
+    monkeypatch.setattr(schema, part, (*whole[:cut], "select the power is gone", *whole[cut:]))
     connection = connect(tmp_path / "a.db")
     with pytest.raises(sqlite3.Error):
         migrate(connection)
-    assert _tables(connection) <= {"_sqlite_migrations"}
-    assert list(schema.migrations.applied(Database(connection))) == []
-    monkeypatch.setattr(schema, "FOUNDATION", whole)
+    assert ("jobs" in _tables(connection)) == (part != "FOUNDATION")
+    assert "floor_plan" not in _tables(connection)
+    assert "jobs_source" not in _indexes(connection)
+    assert [m.name for m in schema.migrations.applied(Database(connection))] == PARTS[part]
+    monkeypatch.setattr(schema, part, whole)
     migrate(connection)
-    assert "jobs" in _tables(connection)
-    assert [m.name for m in schema.migrations.applied(Database(connection))] == ["m0001_foundation"]
+    assert {"jobs", "floor_plan"} <= _tables(connection)
+    assert [m.name for m in schema.migrations.applied(Database(connection))] == ["m0001_foundation", "m0002_overview"]
+
+
+def _first_version(path: Path) -> sqlite3.Connection:
+    """A database as version m0001 left it."""
+    connection = connect(path)
+    for statement in schema.FOUNDATION:
+        connection.execute(statement)
+    schema.migrations.ensure_migrations_table(Database(connection))
+    connection.execute(
+        "insert into _sqlite_migrations (migration_set, name, applied_at) values ('yardmaster', 'm0001_foundation', '')"
+    )
+    return connection
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    old = _first_version(tmp_path / "a.db")
+    row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r"}
+    for uid, target in (("u1", "q:a"), ("u2", "q:a"), ("u3", "q:b")):
+        jobs.insert(old, row | {"uid": uid, "target": target, "source_type": "api", "state": "queued"})
+    before = [tuple(one) for one in old.execute("select * from jobs order by id")]
+    old.execute("update jobs set state = 'running' where uid = 'u1'")
+    old.close()
+    store = Store.open(tmp_path / "a.db")
+    after = [tuple(one) for one in store.db.execute("select * from jobs order by id")]
+    assert [one for one in after if one[1] != "u1"] == before[1:]
+    waiting = store.db.execute(
+        "select uid from jobs indexed by jobs_waiting where state = 'queued' order by target, id"
+    ).fetchall()
+    assert [one["uid"] for one in waiting] == ["u2", "u3"]
+    assert len(store.db.execute("select 1 from jobs indexed by jobs_source where source_type = 'api'").fetchall()) == 3
+    assert store.db.execute("pragma integrity_check").fetchone()[0] == "ok"
 
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

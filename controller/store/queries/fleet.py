@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from controller.store.queries.values import rfc3339
-from controller.store.queries.walk import SCAN_ROWS
 from schemas.views import HeldAttempt, Hold, Queue
 
 
@@ -105,21 +104,11 @@ def _queue(db: sqlite3.Connection, row: sqlite3.Row, robots: list[str], now_us: 
 
 
 def _waiting_since(db: sqlite3.Connection, target: str) -> int | None:
-    """When the oldest waiting job of a target was made; among very many, of those that are looked at.
-
-    First among the oldest jobs that wait anywhere; if none of them is for this target, among its own.
-    """
+    """When the oldest waiting job of a target was made."""
     oldest = db.execute(
-        "select created_at from (select target, created_at from jobs indexed by jobs_state where state = 'queued'"
-        " order by id limit ?) where target = ? limit 1",
-        (SCAN_ROWS, target),
+        "select created_at from jobs indexed by jobs_waiting where target = ? and state = 'queued' order by id limit 1",
+        (target,),
     ).fetchone()
-    if oldest is None:
-        oldest = db.execute(
-            "select created_at from jobs where id = (select min(id) from (select id from jobs indexed by jobs_claim"
-            " where target = ? and state = 'queued' and ready = 1 and parked = 0 limit ?))",
-            (target, SCAN_ROWS),
-        ).fetchone()
     return None if oldest is None else int(oldest["created_at"])
 
 

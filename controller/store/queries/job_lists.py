@@ -1,58 +1,20 @@
 """Lists and counts of jobs: which index answers a set of filters, so that no list ever reads the whole table."""
 
-import json
-import re
 import sqlite3
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
+from controller.store.queries.job_filters import PERIODS, Driver, JobFilter, Sort, along, ways
 from controller.store.queries.jobs import rows_of
 from controller.store.queries.walk import SCAN_ROWS, Key, Walk, Where, bind, count_to, cursor, read_cursor, take
 from schemas.views import JobCounts, JobPage, Total
 
 Order = Literal["newest", "oldest", "ended_newest", "ended_oldest"]
-Sort = Literal["id", "created", "ended"]
-KEYS: dict[str, tuple[str, ...]] = {"id": ("id",), "created": ("created_at", "id"), "ended": ("ended_at", "id")}
+KEYS: dict[str, tuple[str, ...]] = {"id": ("id",)} | {sort: (column, "id") for sort, column in PERIODS.items()}
 _LENGTHS = {sort: len(key) for sort, key in KEYS.items()}
-_FILTERED = ("state", "deployment", "flow", "robot", "target", "source_type", "created_at", "ended_at", "id")
-_FOREVER = 2**62
-_LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{7,35}\Z", re.IGNORECASE)
-MAX_DEPLOYMENTS, MAX_NAMED = 50, 1000
-
-
-@dataclass(frozen=True)
-class JobFilter:
-    """What the jobs of a list have in common; instants in microseconds, from (included) to (excluded)."""
-
-    states: tuple[str, ...] = ()
-    deployment: str | None = None
-    flow: str | None = None
-    q: str | None = None
-    robot: str | None = None
-    queue: str | None = None
-    source: str | None = None
-    created_from: int | None = None
-    created_to: int | None = None
-    ended_from: int | None = None
-    ended_to: int | None = None
-    root: str | None = None
-
-
-@dataclass(frozen=True)
-class Driver:
-    """A filter that an index answers: its rows in the order `sort`, from one or several places of the index."""
-
-    name: str
-    hint: str
-    sort: Sort
-    arms: tuple[Where, ...]
-
-    @property
-    def condition(self) -> Where:
-        """The same filter for rows that another index leads to."""
-        sql = " or ".join(f"({arm.sql})" for arm in self.arms) or "false"
-        return Where(f"({sql})", tuple(chain.from_iterable(arm.values for arm in self.arms)))
+_FILTERED = ("state", "deployment", "flow", "robot", "target", "source_type", "parked", *PERIODS.values(), "id")
+_ALL = Driver("all", "not indexed", "id", (Where("id > 0"),))
 
 
 @dataclass(frozen=True)
@@ -74,73 +36,10 @@ class Plan:
                 for arm in self.driver.arms
             ]
         # Along an index by time the period is a pair of bounds on the key: the walk ends where the period ends.
-        low, high = (f.created_from, f.created_to) if self.sort == "created" else (f.ended_from, f.ended_to)
+        low, high = f.period(self.sort)
         arm = Where(f"{key[0]} is not null")
         bounds = (None if low is None else (low, -1), None if high is None else (high, -1))
         return [Walk(table, arm, key, _FILTERED, self.filters, descending, after, low=bounds[0], high=bounds[1])]
-
-
-def _equals(name: str, hint: str, column: str, values: tuple[Any, ...]) -> Driver:
-    return Driver(name, hint, "id", tuple(Where(f"{column} = ?", (value,)) for value in values))
-
-
-def _ids(name: str, ids: list[int]) -> Driver:
-    return Driver(name, "not indexed", "id", (Where("id in (select value from json_each(?))", (json.dumps(ids),)),))
-
-
-def _period(name: Sort, column: str, start: int | None, end: int | None) -> Driver:
-    where = Where(f"{column} >= ? and {column} < ?", (start or 0, _FOREVER if end is None else end))
-    return Driver(name, f"indexed by jobs_{name}", name, (where,))
-
-
-def _tree(db: sqlite3.Connection, root: str) -> list[int]:
-    """A job and everything below it."""
-    rows = db.execute(
-        "with recursive tree (id) as (select id from jobs where uid = ? union"
-        " select j.id from tree t join jobs j indexed by jobs_parent on j.parent = t.id)"
-        " select id from tree limit ?",
-        (root, SCAN_ROWS),
-    )
-    return [row["id"] for row in rows]
-
-
-def _searched(db: sqlite3.Connection, text: str) -> Driver:
-    """A job whose id begins so; else the deployments whose name or id contains the text."""
-    if _LIKE_AN_ID.match(text):
-        low = text.lower()
-        rows = db.execute("select id from jobs where uid >= ? and uid < ? limit ?", (low, low + "g", MAX_NAMED))
-        if ids := [row["id"] for row in rows]:
-            return _ids("q", ids)
-    found = db.execute(
-        "select id from deployments where instr(lower(name), ?) or instr(lower(id), ?) order by id limit ?",
-        (text.lower(), text.lower(), MAX_DEPLOYMENTS),
-    )
-    names = tuple(row["id"] for row in found)
-    return _equals("q", "indexed by jobs_deployment", "deployment", names) if names else _ids("q", [])
-
-
-def drivers(db: sqlite3.Connection, f: JobFilter) -> list[Driver]:
-    """Every filter that an index answers, the ones that lead to fewer rows (as a rule) first."""
-    found: list[Driver] = []
-    if f.root is not None:
-        found.append(_ids("root", _tree(db, f.root)))
-    if f.q:
-        found.append(_searched(db, f.q))
-    if f.created_from is not None or f.created_to is not None:
-        found.append(_period("created", "created_at", f.created_from, f.created_to))
-    if f.ended_from is not None or f.ended_to is not None:
-        found.append(_period("ended", "ended_at", f.ended_from, f.ended_to))
-    for name, index, column, value in (
-        ("deployment", "deployment", "deployment", f.deployment),
-        ("robot", "robot", "robot", f.robot),
-        ("queue", "target", "target", None if f.queue is None else f"q:{f.queue}"),
-        ("flow", "flow", "flow", f.flow),
-    ):
-        if value is not None:
-            found.append(_equals(name, f"indexed by jobs_{index}", column, (value,)))
-    if f.states:
-        found.append(_equals("state", "indexed by jobs_state", "state", tuple(dict.fromkeys(f.states))))
-    return found
 
 
 def _length(db: sqlite3.Connection, driver: Driver) -> int:
@@ -153,29 +52,18 @@ def _length(db: sqlite3.Connection, driver: Driver) -> int:
     return total
 
 
-_ALL = Driver("all", "not indexed", "id", (Where("id > 0"),))
-
-
 def plan(db: sqlite3.Connection, f: JobFilter, order: Order, sort: str | None = None) -> Plan:
     """The way to read a list: a short part of an index if there is one, else a bounded walk in the index's order."""
-    ways = drivers(db, f)
+    found = ways(db, f)
     by_end = order.startswith("ended")
-    lengths = {way.name: _length(db, way) for way in ways}
-    best = min(ways, key=lambda way: lengths[way.name], default=None)
+    lengths = {way.name: _length(db, way) for way in found.drivers}
+    best = min(found.drivers, key=lambda way: lengths[way.name], default=None)
     if best is not None and lengths[best.name] <= SCAN_ROWS:
         wanted: Any = sort or ("ended" if by_end else "id")
-        return Plan(best, wanted, short=True, filters=_others(f, ways, best))
-    may = {sort} if sort else {"ended"} if by_end else {"id", "created"}
-    always = (_ALL, _period("created", "created_at", None, None), _period("ended", "ended_at", None, None))
-    chosen = next(way for way in (*ways, *always) if way.sort in may)
-    return Plan(chosen, chosen.sort, short=False, filters=_others(f, ways, chosen))
-
-
-def _others(f: JobFilter, ways: list[Driver], chosen: Driver) -> tuple[Where, ...]:
-    conditions = [way.condition for way in ways if way.name != chosen.name]
-    if f.source is not None:
-        conditions.append(Where("source_type = ?", (f.source,)))
-    return tuple(conditions)
+        return Plan(best, wanted, short=True, filters=found.but(best))
+    may = {sort} if sort else {"ended"} if by_end else {"id", "created", "started"}
+    chosen = next(way for way in (*found.drivers, _ALL, *map(along, PERIODS)) if way.sort in may)
+    return Plan(chosen, chosen.sort, short=False, filters=found.but(chosen))
 
 
 def page_of_jobs(
@@ -220,3 +108,18 @@ def _counted(db: sqlite3.Connection, f: JobFilter) -> JobCounts:
     counts = {row["state"]: int(row["n"]) for row in db.execute(sql + " group by state", values)}
     counts = {state: n for state, n in counts.items() if n and (not f.states or state in f.states)}
     return JobCounts(by_state=counts, total=Total(value=sum(counts.values()), exact=True))
+
+
+def newer_than(db: sqlite3.Connection, f: JobFilter, uid: str, cap: int = 100) -> int:
+    """How many jobs that fit were made after a job, counted up to `cap`, among the `SCAN_ROWS` made next.
+
+    None were made after a job that there is not.
+    """
+    fits = ways(db, f).but()
+    row = db.execute(
+        f"select count(*) as n from (select 1 from (select {', '.join(_FILTERED)} from jobs not indexed"  # noqa: S608
+        " where id > (select id from jobs where uid = ?) order by id limit ?)"
+        f" where {' and '.join(where.sql for where in fits) or 'true'} limit ?)",
+        (uid, SCAN_ROWS, *chain.from_iterable(where.values for where in fits), cap),
+    ).fetchone()
+    return int(row["n"])

@@ -34,6 +34,14 @@ def rows_of(db: sqlite3.Connection, ids: Iterable[int]) -> list[JobRow]:
     return [found[one] for one in wanted if one in found]
 
 
+def rows_by_uid(db: sqlite3.Connection, uids: Iterable[str]) -> list[JobRow]:
+    """Jobs as lists show them by their public ids, in that order; unknown ones are left out."""
+    wanted = list(uids)
+    rows = db.execute(f"{_SELECT} where j.uid in (select value from json_each(?))", (json.dumps(wanted),))  # noqa: S608
+    found = {row["uid"]: JobRow(**_row(row)) for row in rows}
+    return [found[one] for one in wanted if one in found]
+
+
 def jobs_by_uid(db: sqlite3.Connection, uids: Iterable[str]) -> list[Job]:
     """Jobs by their public ids, in that order; unknown ones are left out."""
     wanted = list(uids)
@@ -142,11 +150,12 @@ def page_of_attempts(
     key = read_cursor(after, binding, {"number": 1})[1] if after else None
     walk = Walk("attempts indexed by attempts_job", Where("job = ?", (job,)), ("number",), descending=newest, after=key)
     keys, stop = take(db, [walk], limit)
-    items = [_attempt(db.execute("select * from attempts where number = ?", one).fetchone()) for one in keys]
+    items = [attempt_of(db.execute("select * from attempts where number = ?", one).fetchone()) for one in keys]
     return AttemptPage(items=items, next=None if stop is None else cursor(binding, "number", stop))
 
 
-def _attempt(row: sqlite3.Row) -> Attempt:
+def attempt_of(row: sqlite3.Row) -> Attempt:
+    """A row of `attempts`."""
     return Attempt(
         number=row["number"],
         robot=row["robot"],

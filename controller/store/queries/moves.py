@@ -7,18 +7,20 @@ from controller.store.queries.values import from_json, rfc3339
 from controller.store.queries.walk import Walk, Where, bind, cursor, read_cursor, take
 from schemas.views import Event, EventPage
 
-_SELECT = "select e.*, (select uid from jobs j where j.id = e.job) as uid from events e"
+EVENT = "select e.*, (select uid from jobs j where j.id = e.job) as uid from events e"
+"""Moves with their jobs' public ids; `where` follows, with the table as `e`."""
 _AS_THEY_ARE = ("id", "topic", "event", "robot", "attempt", "who", "old", "new", "code", "why")
 
 
-def _event(row: sqlite3.Row) -> Event:
+def event_of(row: sqlite3.Row) -> Event:
+    """A row of `events` with its job's public id as `uid`."""
     same: dict[str, Any] = {name: row[name] for name in _AS_THEY_ARE}
     return Event(**same, at=rfc3339(row["at"]), job=row["uid"], data=from_json(row["data"]))
 
 
 def _page(db: sqlite3.Connection, walk: Walk, binding: str, limit: int) -> EventPage:
     keys, stop = take(db, [walk], limit)
-    items = [_event(db.execute(f"{_SELECT} where e.id = ?", key).fetchone()) for key in keys]
+    items = [event_of(db.execute(f"{EVENT} where e.id = ?", key).fetchone()) for key in keys]
     return EventPage(items=items, next=None if stop is None else cursor(binding, "id", stop))
 
 
@@ -49,4 +51,4 @@ def last_event(db: sqlite3.Connection) -> int:
 
 def events_after(db: sqlite3.Connection, number: int, limit: int) -> list[Event]:
     """Moves after a number, oldest first."""
-    return [_event(row) for row in db.execute(f"{_SELECT} where e.id > ? order by e.id limit ?", (number, limit))]
+    return [event_of(row) for row in db.execute(f"{EVENT} where e.id > ? order by e.id limit ?", (number, limit))]
