@@ -104,12 +104,12 @@ class Core:
         try:
             if retained and kind != "presence":
                 raise BadMessage("retained", "only presence may be retained")
-            with self.store.part():
-                self._read(robot, kind, payload)
+            self._read(robot, kind, payload)
         except BadMessage as error:
             self._unreadable(robot, kind, payload, error)
 
     def _read(self, name: str, kind: str, payload: bytes) -> None:
+        """Raises `BadMessage` before anything is written, so nothing has to be taken back."""
         if kind == "presence":
             self._presence(name, payload)
             return

@@ -24,6 +24,9 @@ def connect(path: Path | str) -> sqlite3.Connection:
     connection.execute("pragma foreign_keys = off")
     connection.execute("pragma busy_timeout = 5000")
     connection.execute("pragma wal_autocheckpoint = 4000")
+    # What a savepoint or a statement may have to put back stays in memory instead of being written to a file.
+    connection.execute("pragma temp_store = memory")
+    connection.execute("pragma cache_size = -16000")
     return connection
 
 
