@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_acceptance(item: pytest.Item) -> bool:
-    return item.path.is_relative_to(HERE / "acceptance")
+    return any(item.path.is_relative_to(HERE / room) for room in ("acceptance", "browser"))
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ from flask import Flask
 
 from controller.client import Client
 from controller.store.queries import Reader
-from web import errors, guard
+from web import console, errors, guard
 from web.api import ROUTES
 from web.backend import EXTENSION, Backend, Commands
 from web.live import Live
 from web.metrics import WebMetrics
 from web.openapi import document, serve_document
-from web.pages import pages
 from web.routes import mount
 from web.settings import WebSettings
 
@@ -37,5 +36,5 @@ def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask
     for route in ROUTES:
         mount(app, route)
     serve_document(app, document(ROUTES))
-    app.register_blueprint(pages)
+    console.install(app)
     return app

@@ -1,10 +1,10 @@
 """Failures as HTTP: one table from codes to statuses, one shape for every refusal, nothing that leaks how we work."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
@@ -14,7 +14,7 @@ from schemas.views import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 
-_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "route")
+_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "floor_plan", "route")
 STATUS: dict[str, int] = {
     "request.json": 400,
     "request.depth": 400,
@@ -48,6 +48,8 @@ STATUS: dict[str, int] = {
 _REFUSED = 409
 """A command was refused for a reason this table does not know by name."""
 MAX_DETAILS = 200
+SHAPE = "refusals"
+"""Where the application keeps how refusals are shown."""
 
 
 class ApiError(Exception):
@@ -92,12 +94,18 @@ def pointer(parts: Iterable[Any]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def answer(error: ApiError) -> Response:
-    """The one shape of every refusal."""
+def as_json(error: ApiError) -> Response:
+    """The one shape of every refusal to programs."""
     number = str(g.get("request_id", ""))
     body = ErrorAnswer(code=error.code, message=error.message, details=error.details, request_id=number)
     text = body.model_dump_json(by_alias=True)
     return Response(text, error.status, headers=error.headers, content_type="application/json")
+
+
+def answer(error: ApiError) -> Response:
+    """A refusal in the shape that fits who asked; pages have their own."""
+    shape: Callable[[ApiError], Response] = current_app.extensions.get(SHAPE, as_json)
+    return shape(error)
 
 
 def _of_werkzeug(error: HTTPException) -> Response | HTTPException:

@@ -4,10 +4,10 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from controller.store.queries import Connection, JobWatch, Reader, Unreadable, Watch, events_after, last_event
 from schemas.views import Event, View
+from web.news import FLEET, News, Stream, Wanted, resync
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,6 @@ LOOK_EVERY_S = 0.2
 COMMENT_EVERY_S = 15.0
 MAX_BEHIND = 10_000
 """So many moves are sent again to a stream that comes back; one that missed more is told to load anew."""
-QUEUE_LENGTH = 1_000
 _BATCH = 500
 TOPICS = {"job": "jobs", "robot": "robots", "queue": "queues"}
 """Topic of a move to the topic of streams; every other move belongs to `system`."""
@@ -24,23 +23,6 @@ _NAMES = {"jobs": "job", "robots": "robot", "queues": "queues", "system": "syste
 
 class TooManyStreams(RuntimeError):
     """As many streams are open as may be."""
-
-
-@dataclass(frozen=True)
-class News:
-    """One message of a stream; `number` is the move's, by which a stream goes on."""
-
-    name: str
-    topic: str
-    job: str | None
-    data: str
-    number: int | None = None
-
-    @property
-    def text(self) -> str:
-        """As server-sent events are written."""
-        number = "" if self.number is None else f"id: {self.number}\n"
-        return f"{number}event: {self.name}\ndata: {self.data}\n\n"
 
 
 def _of_move(event: Event) -> News:
@@ -52,42 +34,14 @@ def _of_job(name: str, job: str, view: View) -> News:
     return News(name, "jobs", job, view.model_dump_json(by_alias=True))
 
 
-def resync(number: int) -> News:
-    """Too much was missed: load anew, then go on from here."""
-    return News("resync", "system", None, "{}", number)
-
-
-@dataclass(eq=False)
-class Stream:
-    """One open stream: what it wants, what it has not sent yet."""
-
-    topics: frozenset[str]
-    job: str | None
-    after: int
-    until: int
-    waiting: "queue.Queue[News]" = field(default_factory=lambda: queue.Queue(QUEUE_LENGTH))
-
-    def wants(self, news: News) -> bool:
-        """Whether this is news here."""
-        if self.job is not None:
-            return news.job == self.job
-        return news.topic in self.topics and news.name not in ("block", "log")
-
-    def offer(self, news: News, newest: int) -> None:
-        """Hand over; a stream that does not keep up is told so instead of filling the memory."""
-        try:
-            self.waiting.put_nowait(news)
-        except queue.Full:
-            with self.waiting.mutex:
-                self.waiting.queue.clear()
-            self.waiting.put_nowait(resync(newest))
+__all__ = ["FLEET", "Live", "News", "Stream", "TooManyStreams", "Wanted", "resync"]
 
 
 class Live:
     """Reads new moves while anybody listens."""
 
     def __init__(self, reader: Reader, max_streams: int) -> None:
-        self._reader, self._max = reader, max_streams
+        self._reader, self.most = reader, max_streams
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._watched: dict[str, JobWatch] = {}
@@ -99,17 +53,17 @@ class Live:
         """How many streams are open."""
         return len(self._streams)
 
-    def join(self, topics: frozenset[str], job: str | None, after: int | None) -> Stream:
+    def join(self, wanted: Wanted, after: int | None) -> Stream:
         """Open a stream that goes on after a move, or begins now. Raises `TooManyStreams`, `Unreadable`."""
         with self._lock:
-            if len(self._streams) >= self._max:
+            if len(self._streams) >= self.most:
                 raise TooManyStreams
             if self._thread is None:
                 with self._reader.reading() as db:
                     self._last = last_event(db)
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
-            stream = Stream(topics, job, self._last if after is None else after, self._last)
+            stream = Stream(wanted, self._last if after is None else after, self._last)
             self._streams.add(stream)
         return stream
 
@@ -129,7 +83,7 @@ class Live:
             if not events:
                 return
             stream.after = events[-1].id
-            yield from (news for news in map(_of_move, events) if stream.wants(news))
+            yield from (news for news in map(_of_move, events) if stream.wanted.fits(news))
 
     def messages(self, stream: Stream, every_s: float = COMMENT_EVERY_S) -> Iterator[str]:
         """Everything a stream sends, for as long as it is open."""
@@ -138,9 +92,25 @@ class Live:
             yield news.text
         while True:
             try:
-                yield stream.waiting.get(timeout=every_s).text
+                found = stream.next(every_s)
             except queue.Empty:
                 yield ": still here\n\n"
+            else:
+                if found is not None:
+                    yield found.text
+
+    # ------------------------------------------------------------ parts of screens
+    def watched_parts(self) -> frozenset[str]:
+        """Every part that an open stream shows."""
+        with self._lock:
+            return frozenset().union(*(stream.wanted.parts for stream in self._streams))
+
+    def hand_part(self, name: str, news: News, *, changed: bool) -> None:
+        """Hand a part to all who show it: when it changed, and to those who have not had it yet."""
+        with self._lock:
+            for stream in self._streams:
+                if name in stream.wanted.parts and (changed or name not in stream.seen):
+                    stream.offer_part(name, news, self._last)
 
     # ------------------------------------------------------------ the one thread
     def _run(self) -> None:
@@ -167,7 +137,7 @@ class Live:
             watch.close()
 
     def _wanted_jobs(self) -> set[str]:
-        return {stream.job for stream in self._streams if stream.job is not None}
+        return set().union(*(stream.wanted.jobs for stream in self._streams))
 
     def _new_watchers(self) -> bool:
         with self._lock:
@@ -184,7 +154,7 @@ class Live:
             self._last = last
             for stream in self._streams:
                 for one in news:
-                    if stream.wants(one):
+                    if stream.wanted.fits(one):
                         stream.offer(one, self._last)
 
     def _of_watched(self, db: Connection) -> list[News]:

@@ -12,6 +12,7 @@ from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
 from tests.waiting import wait_for
 from web import live as live_module
+from web.live import Wanted
 
 
 class Listener:
@@ -144,7 +145,7 @@ def test_one_that_does_not_keep_up_is_told_so(box: Box, monkeypatch: pytest.Monk
 
 def test_silence_is_broken_by_comments(box: Box) -> None:
     live = box.app.extensions["yardmaster"].live
-    stream = live.join(frozenset({"jobs"}), None, None)
+    stream = live.join(Wanted(frozenset({"jobs"})), None)
     messages = live.messages(stream, every_s=0.01)
     assert next(messages).startswith("retry")
     assert next(messages) == ": still here\n\n"

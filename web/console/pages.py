@@ -1,0 +1,13 @@
+"""The console's pages and live parts, one row each."""
+
+from flask import Blueprint
+
+from web.console import find, job, jobs, overview, robots, stream
+from web.console.frame import frame_facts
+from web.console.parts import Part
+
+BLUEPRINTS: tuple[Blueprint, ...] = (overview.page, jobs.page, job.page, robots.page, find.page, stream.page)
+PARTS: dict[str, Part] = {
+    part.name: part
+    for part in (Part("frame", frame_facts), Part("overview", overview.facts), Part("robots", robots.facts))
+}
