@@ -84,7 +84,7 @@ async def _holds(step: Step, number: int) -> bool:
     if number:
         await engine.sleep(step.inputs.get("retryPeriod"))
     await engine.gate()
-    source = engine.parts.program.sources(step.block)["loopCondition"]
+    source = engine.parts.program.source(step.block, "loopCondition")
     try:
         return bool(value_of(source, place.frame.scope))
     except (BadExpression, BadValue) as error:

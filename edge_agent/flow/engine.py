@@ -80,7 +80,8 @@ class Engine:
     async def gate(self) -> None:
         """Wait for leave to begin something new; raises `Stopped` instead if it shall not begin."""
         task = self.tasks.current
-        await Wait(lambda: self.live and (task.cancelled or self._may_begin()))
+        if not self.live or not (task.cancelled or self._may_begin()):
+            await Wait(lambda: self.live and (task.cancelled or self._may_begin()))
         if task.cancelled:
             raise Stopped
         self.budget -= 1
@@ -97,7 +98,8 @@ class Engine:
 
     async def replayed(self) -> None:
         """Wait until every remembered block run has answered."""
-        await Wait(lambda: self.live)
+        if not self.live:
+            await Wait(lambda: self.live)
 
     async def sleep(self, milliseconds: int | None) -> None:
         """Wait that long, anew after a restart; raises `Stopped` on a cancel."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent.flow.program import Routine
+from edge_agent.flow.plan import Routine
 from schemas.expression import Blocks, Inputs, Outputs, Scope, Task, Variables
 
 MAX_VARIABLES = 500

@@ -1,13 +1,14 @@
 """A flow with its sub-flows as it was assigned, checked before anything runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from schemas.flow import ROOT_ID, Block, Flow, read_flow
-from schemas.flow_check import FlowProblem, bind_inputs, called_flow, check_flow
-from schemas.flow_params import Source, sources
+from edge_agent.flow.plan import Given, Plan, Plans, Routine
+from schemas.flow import ROOT_ID, Block
+from schemas.flow_check import FlowProblem, bind_inputs, called_flow
+from schemas.flow_params import Source
 from schemas.messages import Assign
+
+_PLANS = Plans()
 
 
 class BadFlow(ValueError):
@@ -18,34 +19,29 @@ class BadFlow(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Routine:
-    """One flow, ready to run: its tree, and its definition for binding inputs."""
-
-    flow: Flow
-    root: Block
-    definition: Mapping[str, Any]
-
-
 class Program:
-    """The assigned flow and every flow it calls."""
+    """The assigned flow, every flow it calls, and the inputs of this attempt."""
 
-    def __init__(self, main: Routine, subs: Mapping[str, Routine], inputs: dict[str, Any]) -> None:
-        self.main = main
+    def __init__(self, plan: Plan, inputs: dict[str, Any]) -> None:
+        self._plan = plan
+        self.main = plan.main
+        self.total = plan.total
         self.inputs = inputs
-        self._subs = subs
-        self._sources: dict[int, dict[str, Source]] = {}
-        self.total = sum(1 for _ in main.flow.blocks())
 
     def sub(self, block: Block) -> Routine:
         """The flow that a sub-task runs."""
-        return self._subs[called_flow(block) or ""]
+        return self._plan.subs[called_flow(block) or ""]
 
-    def sources(self, block: Block) -> dict[str, Source]:
-        """Where the block's parameters come from; read once."""
-        if id(block) not in self._sources:
-            self._sources[id(block)] = sources(block)
-        return self._sources[id(block)]
+    def given(self, block: Block) -> tuple[Given, ...]:
+        """The block's parameters in the order of evaluation."""
+        return self._plan.given(block)
+
+    def source(self, block: Block, name: str) -> Source:
+        """Where one parameter comes from; raises `KeyError` if it is not written."""
+        found = next((given.source for given in self.given(block) if given.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def block_at(self, path: str) -> Block | None:
         """The block that a run's path belongs to."""
@@ -63,32 +59,17 @@ class Program:
 
 def load(assign: Assign) -> Program:
     """Check the flow, its sub-flows and inputs; raises `BadFlow`."""
-    flow = assign.flow
-    given = flow.get("subFlows")
-    subs = given if isinstance(given, dict) else {}
-    check = check_flow(flow, str(flow.get("id", "")), lambda name: _definition(subs.get(name)))
-    _refuse(check.problems)
-    inputs, problems = bind_inputs(flow, assign.inputs)
-    _refuse(problems)
-    routines = {name: _routine(definition) for name, definition in check.sub_flows.items()}
-    return Program(_routine(flow), routines, inputs)
+    plan = _PLANS.of(assign.flow)
+    if not isinstance(plan, Plan):
+        raise _refusal(plan)
+    inputs, problems = bind_inputs(plan.main.definition, assign.inputs)
+    if problems:
+        raise _refusal(problems)
+    return Program(plan, inputs)
 
 
-def _definition(value: Any) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) else None
-
-
-def _routine(definition: dict[str, Any]) -> Routine:
-    flow = read_flow(definition)
-    if flow.root is None:
-        raise BadFlow("bad_parameters", "the flow has no root")
-    return Routine(flow, flow.root, definition)
-
-
-def _refuse(problems: tuple[FlowProblem, ...]) -> None:
-    if not problems:
-        return
+def _refusal(problems: tuple[FlowProblem, ...]) -> BadFlow:
     unknown = [problem for problem in problems if problem.code == "unknown_block_kind"]
     first = (unknown or list(problems))[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    raise BadFlow("unknown_block_kind" if unknown else "bad_parameters", f"{first.path}: {first.message}{more}")
+    return BadFlow("unknown_block_kind" if unknown else "bad_parameters", f"{first.path}: {first.message}{more}")

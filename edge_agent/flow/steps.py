@@ -8,6 +8,7 @@ from edge_agent.flow.blocks import REPEATED, WORK
 from edge_agent.flow.engine import Engine, Step
 from edge_agent.flow.flights import Flight
 from edge_agent.flow.frame import Place, Run
+from edge_agent.flow.plan import Given
 from edge_agent.flow.recall import has_ended
 from edge_agent.flow.signals import ABORTED, INTERRUPTED, Beyond, Broke, Failed, Interrupted, Returned, Signal, Stopped
 from edge_agent.flow.tasks import Wait
@@ -16,7 +17,7 @@ from schemas.block_kind import BlockKind
 from schemas.blocks import BLOCK_KINDS
 from schemas.expression import BadExpression
 from schemas.flow import SUB_TASK, Block
-from schemas.flow_params import Source, value_of
+from schemas.flow_params import value_of
 from schemas.status import PHASE_STATE, BlockState, Phase
 from schemas.values import BadValue, plain
 
@@ -144,14 +145,15 @@ class Runner:
 
     def _evaluate(self, block: Block, at: Place) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        row, given = _row(block), self._engine.parts.program.sources(block)
-        for name in [*(param.name for param in row.params), *(name for name in given if row.param(name) is None)]:
+        for given in self._engine.parts.program.given(block):
+            name = given.name
             # Conditions of a loop are evaluated before each pass, a second condition only if the first does not hold.
             if name == "loopCondition" or (name == "conditionElseIf" and values.get("conditionIf")):
                 continue
-            value = _value(row, name, given.get(name), at)
-            if value is not None or name in given:
+            value = _value(given, at)
+            if value is not None or given.source is not None:
                 values[name] = value
+        row = _row(block)
         if row.one_of and all(values.get(name) is None for name in row.one_of):
             raise BadValue(f"one of {', '.join(row.one_of)} is required")
         return values
@@ -240,14 +242,14 @@ def _runs_beside(block: Block, inputs: Mapping[str, Any] | None) -> bool:
     return block.kind == SUB_TASK and bool((inputs or {}).get("ifAsync"))
 
 
-def _value(row: BlockKind, name: str, source: Source | None, at: Place) -> Any:
-    param = row.param(name)
-    value = None if source is None else value_of(source, at.frame.scope)
+def _value(given: Given, at: Place) -> Any:
+    param = given.param
+    value = given.value if given.fixed or given.source is None else value_of(given.source, at.frame.scope)
     if value is None and param is not None:
         value = param.default
     # An unset variable is null, and a condition on it simply does not hold.
     if value is None and param is not None and param.required:
         if param.type == "Boolean":
             return False
-        raise BadValue(f"{name} is null")
+        raise BadValue(f"{given.name} is null")
     return value
