@@ -16,7 +16,7 @@ from cli import show
 from cli.client import Client, Refused
 from cli.main import plain_app
 from cli.scenario import Row, perform
-from cli.stage import NotReady, Stage, all_there, save_deployments, save_flows
+from cli.stage import NotReady, Stage, all_there, save_deployments, save_floor, save_flows
 from config.fleet import read_fleet
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -65,6 +65,7 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
     """The example factory, with work that does not end."""
     with Stage(data_dir, FACTORY / "fleet.toml", http=http, speed=speed) as stage, Client(stage.url) as client:
+        save_floor(client, FACTORY / "fleet.toml")
         stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
         flows = save_flows(client, FACTORY / "flows")
         deployments = save_deployments(client, FACTORY / "deployments.json")
@@ -100,6 +101,7 @@ def play_once(data_dir: Path | None, http: str, speed: float | None) -> int:
     stage.settings = QUICK
     with stage, Client(stage.url) as client:
         typer.echo(f"a box at {stage.url}, its data in {folder}")
+        save_floor(client, ONCE / "fleet.toml")
         save_flows(client, ONCE / "flows")
         stage.wait_for(all_there(client, ONCE / "fleet.toml"), ROBOTS_S, "all robots are there")
         rows, worth_a_look = perform(client, stage)

@@ -28,6 +28,7 @@ SUBCOMMANDS = {
     "robot": Subcommand("cli.robot", "app", "List, add, drain, enable, disable and release robots."),
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
+    "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

@@ -14,6 +14,7 @@ import psutil
 
 from cli.client import READY, Client, Refused
 from cli.deployment import read_deployments
+from cli.floor import read_floor
 from cli.flow import read_flow
 from cli.parts import die_with
 from config.fleet import read_fleet
@@ -173,6 +174,11 @@ def save_deployments(client: Client, file: Path) -> int:
     for deployment, body in found:
         client.put(f"/deployments/{deployment}", body)
     return len(found)
+
+
+def save_floor(client: Client, fleet: Path) -> None:
+    """Save the floor plan that a fleet drives on."""
+    client.put("/floor-plan", read_floor(fleet))
 
 
 def all_there(client: Client, fleet: Path) -> Callable[[], bool]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from schemas.floor import FloorPlanSave
 from schemas.ids import OpaqueId, Slug
 from schemas.job import (
     Asked,
@@ -127,6 +128,12 @@ class OfDeployment(Asked):
     deployment: Slug
 
 
+class FloorPutArgs(FloorPlanSave):
+    """floor.put"""
+
+    if_match: int | None = None
+
+
 COMMANDS: dict[str, type[Asked]] = {
     "job.submit": JobSubmit,
     "job.submit_bulk": BulkSubmit,
@@ -152,6 +159,7 @@ COMMANDS: dict[str, type[Asked]] = {
     "deployment.put": DeploymentPutArgs,
     "deployment.delete": OfDeployment,
     "deployment.run": DeploymentRunArgs,
+    "floor.put": FloorPutArgs,
     "system.health": Nothing,
     "system.metrics": Nothing,
 }

@@ -83,14 +83,21 @@ class JobFilters(Query):
     source: Text | None = None
     created_from: Moment | None = None
     created_to: Moment | None = None
+    started_from: Moment | None = None
+    started_to: Moment | None = None
     ended_from: Moment | None = None
     ended_to: Moment | None = None
     root: Annotated[OpaqueId | None, Field(description="this job and all below it")] = None
+    parked: Annotated[
+        bool | None, BeforeValidator(_truth), Field(description="it may have run before a restore; a person decides")
+    ] = None
+    id: tuple[OpaqueId, ...] = Field(default=(), max_length=200, description="these jobs; may be repeated")
 
     def as_filter(self) -> JobFilter:
         """As the read side takes it."""
-        same = self.model_dump(include=set(JobFilters.model_fields) - {"state"})
-        return JobFilter(states=tuple(sorted({str(state) for state in self.state})), **same)
+        same = self.model_dump(include=set(JobFilters.model_fields) - {"state", "id"})
+        states, ids = tuple(sorted({str(state) for state in self.state})), tuple(sorted(set(self.id)))
+        return JobFilter(states=states, ids=ids, **same)
 
 
 class JobsQuery(JobFilters, PageQuery):

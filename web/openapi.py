@@ -35,6 +35,7 @@ _WHAT = {
     503: "A part of the box does not work now",
     504: "The outcome is unknown: ask again with the same key",
 }
+_VERSIONED = ("/flows/<flow>", "/deployments/<deployment>", "/floor-plan")
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -134,7 +135,7 @@ def _answers(route: Route, document: _Document) -> dict[str, Any]:
 
 def _headers(route: Route) -> dict[str, Any]:
     names = ["IdempotentReplayed"] if route.keyed else []
-    names += ["ETag"] if route.if_match or route.path in ("/flows/<flow>", "/deployments/<deployment>") else []
+    names += ["ETag"] if route.if_match or route.path in _VERSIONED else []
     written = {"IdempotentReplayed": "Idempotent-Replayed", "ETag": "ETag"}
     shown = {written[name]: {"$ref": f"#/components/headers/{name}"} for name in names}
     return {} if route.method == "DELETE" else shown

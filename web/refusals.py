@@ -16,6 +16,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "queues": ("queue.in_use",),
     "flows": ("flow.in_use",),
     "deployments": ("deployment.in_use", "deployment.disabled"),
+    "floor": (),
 }
 """What a command of a module may clash with."""
 
@@ -24,6 +25,8 @@ def _not_found(route: Route) -> Iterator[str]:
     yield from (f"{noun}.not_found" for noun in _NOUN.findall(route.path))
     if route.path == "/stream":
         yield "job.not_found"
+    if route.name == "get_floor_plan":
+        yield "floor_plan.not_found"
     if route.name in ("submit_jobs", "rerun_job", "run_deployment"):
         yield from ("flow.not_found", "deployment.not_found")
     if "attempt" in route.query.model_fields:

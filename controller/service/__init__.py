@@ -13,6 +13,7 @@ from controller.dispatcher import Dispatcher
 from controller.errors import Refused
 from controller.moves import Moves
 from controller.service.definitions import DefinitionService
+from controller.service.floor import FloorService
 from controller.service.jobs import JobService
 from controller.service.robots import RobotService
 from controller.service.submit import SubmitService
@@ -45,6 +46,7 @@ class Service:
             **job.handlers(),
             **robot.handlers(),
             **definition.handlers(),
+            **FloorService(desk).handlers(),
         }
 
     def answer(self, frame: Frame) -> Answer:

@@ -26,6 +26,7 @@ from schemas.views.definitions import (
     Health,
 )
 from schemas.views.fleet import HeldAttempt, Hold, Queue, QueuePage, Robot, RobotPage, UnknownRobot
+from schemas.views.floor import FloorPlan
 from schemas.views.jobs import (
     Attempt,
     AttemptPage,
@@ -61,6 +62,7 @@ __all__ = [
     "Event",
     "EventPage",
     "FlatResults",
+    "FloorPlan",
     "Flow",
     "FlowPage",
     "FlowProblem",

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from controller.store.queries import Reader, floor_plan
+from schemas.views import FloorPlan
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,9 +47,17 @@ def run_until_busy(data_dir: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"the demonstration ended with {process.wait()}")
 
 
+def saved_plan(data_dir: Path) -> FloorPlan | None:
+    with Reader(data_dir / "yardmaster.db").reading() as db:
+        return floor_plan(db)
+
+
 def test_the_scripted_scenario_comes_out(tmp_path: Path) -> None:
     process = start("--once", "--data-dir", str(tmp_path / "data"))
     said, _ = process.communicate(timeout=110)
+    plan = saved_plan(tmp_path / "data")
+    assert plan is not None
+    assert plan.name == "Corner"
     assert process.returncode == 0, said
     assert "all as they must" in said
     assert "WRONG" not in said
@@ -58,6 +68,9 @@ def test_the_scripted_scenario_comes_out(tmp_path: Path) -> None:
 def test_nothing_stays_behind_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
     process = run_until_busy(tmp_path / "data")
     try:
+        plan = saved_plan(tmp_path / "data")
+        assert plan is not None
+        assert plan.name == "Hall 2, ground floor"
         assert len(family(tmp_path)) >= 6, "demo, serve, simulate, broker, controller, web"
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)

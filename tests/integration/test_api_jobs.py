@@ -128,6 +128,13 @@ def test_filters(box: Box, robot: FakeRobot) -> None:
     created = box.must("GET", f"/jobs/{running}")["created_at"]
     assert len(found(f"created_from={created}")) == 3
     assert found(f"created_to={created}") == []
+    started = box.must("GET", f"/jobs/{running}")["started_at"]
+    assert found(f"started_from={started}") == [running]
+    assert found(f"started_to={started}") == []
+    assert found("parked=true") == []
+    assert len(found("parked=false")) == 3
+    assert found(f"id={running}&id={waiting[1]}&id=unknown") == [waiting[1], running]
+    assert found(f"id={running}&state=queued") == []
     assert found("order=ended_newest") == found("ended_from=2020-01-01T00:00:00%2B08:00") == [waiting[0]]
 
 
@@ -138,6 +145,7 @@ def test_filters(box: Box, robot: FakeRobot) -> None:
         "created_from=2026-01-01T00:00:00", "created_from=2026-13-01T00:00:00Z", "robot=a%20b", "q=",
         "queue=main&queue=b",
         "root=", "nothing=1", "limit=50&limit=50",
+        "parked=1", "parked=", "id=", "started_from=now", "&".join(f"id={n}" for n in range(201)),
     ],
 )  # fmt: skip
 def test_bad_filters(box: Box, query: str) -> None:

@@ -75,6 +75,7 @@ def busy_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     made.submit()
     robot.accept()
     made.must("PUT", "/deployments/d1", {"name": "D", "flow": "hello", "target": {"queue": "main"}}, 201)
+    made.must("PUT", "/floor-plan", {"nodes": [{"id": "A", "x": 0, "y": 0}]}, 201)
     yield made
     made.close()
 
@@ -86,7 +87,7 @@ LOOSE = {"submit_many"}
 """Answered 200 although some of its items are not valid: each stands alone."""
 
 
-PLAIN = {"list_block_kinds", "get_health", "get_metrics"}
+PLAIN = {"list_block_kinds", "get_health", "get_metrics", "get_floor_plan"}
 """Nothing can be sent to them that would not fit."""
 
 

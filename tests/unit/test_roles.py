@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 OPEN = {"get_health"}
 ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
+    "put_floor_plan",
 }  # fmt: skip
 
 

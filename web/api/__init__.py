@@ -1,6 +1,6 @@
 """The routes of version 1, one module a noun."""
 
-from web.api import deployments, flows, job, jobs, queues, robots, stream, system
+from web.api import deployments, floor, flows, job, jobs, queues, robots, stream, system
 from web.routes import Route
 
 ROUTES: list[Route] = [
@@ -10,6 +10,7 @@ ROUTES: list[Route] = [
     *queues.routes.rows,
     *flows.routes.rows,
     *deployments.routes.rows,
+    *floor.routes.rows,
     *system.routes.rows,
     *stream.routes.rows,
 ]

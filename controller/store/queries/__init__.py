@@ -10,6 +10,7 @@ from controller.store.queries.catalogue import (
 )
 from controller.store.queries.find import find
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
+from controller.store.queries.floor import floor_plan
 from controller.store.queries.job_filters import JobFilter
 from controller.store.queries.job_lists import Order, count_jobs, newer_than, page_of_jobs
 from controller.store.queries.jobs import (
@@ -47,6 +48,7 @@ __all__ = [
     "deployment",
     "events_after",
     "find",
+    "floor_plan",
     "flow",
     "flow_exists",
     "index_of_job",
