@@ -10,7 +10,7 @@ from edge_agent.operations import BlockReport, FlowEnd, Key, Operation
 from edge_agent.records import Held
 from edge_agent.rows import attempt_row, block_row, log_row
 from schemas.messages import Activity, Assign
-from schemas.status import BLOCK_ENDED, PHASE_STATE, Phase
+from schemas.status import BLOCK_ENDED, PHASE_STATE, LogLevel, Phase
 
 CANCEL, REVOKE, VOID, TIME_LIMIT, LEASE = "cancel", "revoke", "void", "time_limit", "lease"
 """Why an attempt is being stopped. Only a cancel may be refused: the others leave nothing to go on for."""
@@ -100,7 +100,7 @@ class FlowDesk:
             **self._about(time),
             "path": report.path,
             "n": report.n,
-            "try_": report.try_,
+            "try": report.try_,
             "status": report.status,
             "inputs": report.inputs,
             "outputs": report.outputs,
@@ -124,7 +124,7 @@ class FlowDesk:
         fields = {
             **self._about(self._wall()),
             "path": path,
-            "level": level,
+            "level": min(max(level, LogLevel.DEBUG), LogLevel.ERROR),
             "type": type_,
             "text": text,
             "message": message,

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from schemas.decode import BadJson, check_bounds
@@ -16,6 +15,11 @@ _LIMITS = {"reason": MAX_REASON, "path": MAX_PATH, "text": MAX_TEXT}
 _ROW_DEPTH = MAX_MESSAGE_DEPTH - 3
 _SEQ_ROOM = 64
 """Bytes kept free for what is added at sending: seq and ask."""
+_MOST_BYTES = MAX_ROW_BYTES - _SEQ_ROOM
+_OBJECTS = frozenset({"inputs", "outputs", "args"})
+_VALUES = _OBJECTS | {"output"}
+"""Fields that flows and drivers fill as they like; all others are made, or bounded, by the agent itself."""
+_LOOKED_AT = _VALUES | _LIMITS.keys()
 _VALUE_DEPTH = 16
 _CUT_TEXT, _CUT_TOTAL = 1000, 18_000
 
@@ -37,12 +41,12 @@ def attempt_row(kind: str, fields: Mapping[str, Any]) -> bytes:
 
 def block_row(fields: Mapping[str, Any]) -> bytes:
     """Body of a row about a block run (without seq)."""
-    return _body(BlockRow, fields)
+    return _body(BlockRow, {"kind": "block", **fields})
 
 
 def log_row(fields: Mapping[str, Any]) -> bytes:
     """Body of a log row (without seq)."""
-    return _body(LogRow, fields)
+    return _body(LogRow, {"kind": "log", **fields})
 
 
 def clean(value: Any, depth: int = _VALUE_DEPTH) -> Any:
@@ -89,19 +93,33 @@ def _cut(value: Any, room: list[int]) -> Any:
 
 
 def _body(model: type[Row], fields: Mapping[str, Any]) -> bytes:
-    bounded = {name: _bounded(name, value) for name, value in fields.items() if value is not None}
+    bounded = {
+        name: _bounded(name, value) if name in _LOOKED_AT else value
+        for name, value in fields.items()
+        if value is not None
+    }
     try:
-        return _encode(model, bounded)
-    except (ValidationError, PydanticSerializationError, BadJson, UnicodeError):
+        return _plain(bounded)
+    except (PydanticSerializationError, BadJson):
         # Values come from drivers and flows: what JSON cannot carry is made readable instead of losing the report.
         return _encode_rest(model, clean(bounded))
+
+
+def _plain(fields: dict[str, Any]) -> bytes:
+    """The row as it stands, which nearly always is a good one: only values have to be looked at."""
+    body = to_json(fields, inf_nan_mode="null")
+    if not _VALUES.isdisjoint(fields):
+        check_bounds(body, _MOST_BYTES, _ROW_DEPTH)
+    elif len(body) > _MOST_BYTES:
+        raise BadJson("size", "only texts, and they are too long")
+    return body
 
 
 def _encode_rest(model: type[Row], fields: dict[str, Any]) -> bytes:
     try:
         return _encode(model, fields)
     except BadJson:
-        short = {name: cut(value) if name in ("inputs", "outputs", "args", "output") else value
+        short = {name: cut(value) if name in _VALUES else value
                  for name, value in fields.items()}  # fmt: skip
         return _encode(model, {**short, "truncated": True, **_short_texts(short)})
 
@@ -114,13 +132,11 @@ def _short_texts(fields: Mapping[str, Any]) -> dict[str, str]:
 def _encode(model: type[Row], fields: Mapping[str, Any]) -> bytes:
     row = model(seq=1, **fields)
     body = row.model_dump_json(exclude={"seq"}, exclude_none=True, by_alias=True).encode()
-    check_bounds(body, MAX_ROW_BYTES - _SEQ_ROOM, _ROW_DEPTH)
+    check_bounds(body, _MOST_BYTES, _ROW_DEPTH)
     return body
 
 
 def _bounded(name: str, value: Any) -> Any:
-    limit = _LIMITS.get(name)
-    if limit is not None:
-        return str(value)[:limit]
-    plain = isinstance(value, (str, int, dict)) or not isinstance(value, Mapping)
-    return value if plain else dict(value)
+    if name in _LIMITS:
+        return str(value)[: _LIMITS[name]]
+    return dict(value) if name in _OBJECTS and type(value) is not dict else value

@@ -76,6 +76,15 @@ def test_only_logs_go_to_the_log_topic(b: Bench) -> None:
     assert b.sent[-1].kind == "block-status"
 
 
+@pytest.mark.parametrize(("said", "told"), [(-5, 0), (2, 2), (7, 3)])
+def test_a_line_of_the_driver_has_a_level_that_the_wire_knows(b: Bench, said: int, told: int) -> None:
+    b.begin()
+    b.driver.say(b.going(), "log", text="a line", level=said)
+    b.settle()
+    b.answer()
+    assert [row["level"] for row in b.rows.values() if row.get("text") == "a line"] == [told]
+
+
 def test_an_old_disk_makes_a_new_journal(b: Bench) -> None:
     b.begin()
     old, head = b.journal.id, b.journal.head

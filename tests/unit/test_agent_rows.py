@@ -17,7 +17,7 @@ ANYTHING = st.recursive(
     ),
     max_leaves=20,
 )
-BLOCK = {"job": "j", "attempt": 1, "path": "-1/1", "n": 1, "try_": 0, "status": Phase.MONITOR_SUCCESS, "time": ""}
+BLOCK = {"job": "j", "attempt": 1, "path": "-1/1", "n": 1, "try": 0, "status": Phase.MONITOR_SUCCESS, "time": ""}
 
 
 def read(body: bytes) -> Any:
