@@ -6,7 +6,7 @@ from controller.memory import Live, Robot
 from controller.moves import Moves
 from controller.payload import assign_payload
 from controller.reports import Reports
-from controller.store import robots
+from controller.store import jobs, robots
 from schemas.messages import Ack, Heartbeat, Held
 from schemas.status import JobState
 
@@ -128,7 +128,7 @@ class Beats:
             self._mark_again(live)
 
     def _again(self, live: Live) -> None:
-        payload = assign_payload(self.desk, live, again=True)
+        payload = assign_payload(self.desk, live, jobs.to_assign(self.desk.db, live.job), again=True)
         self.desk.post(f"assign:{live.number}", live.robot, "assign", live.number, 0, payload)
 
     def _mark_again(self, live: Live) -> None:

@@ -11,6 +11,7 @@ from controller.memory import Hold, Memory, Robot
 from controller.store import events, outbox, robots
 from controller.store.connection import Store
 from controller.store.outbox import Letter
+from controller.store.pending import Pending
 from schemas.messages import Ack, Message, Verdict
 
 CONTROLLER = "controller"
@@ -56,6 +57,11 @@ class Desk:
         """The connection of the only writer."""
         return self.store.db
 
+    @property
+    def pending(self) -> Pending:
+        """What this turn writes at its end."""
+        return self.store.pending
+
     # ------------------------------------------------------------ sending
     def send(self, robot: str, kind: str, payload: bytes) -> None:
         """Have a message leave after commit."""
@@ -82,7 +88,9 @@ class Desk:
 
     def post(self, key: str, robot: str, topic: str, attempt: int, command: int, payload: bytes) -> None:
         """Put a letter into the outbox; it leaves after commit and until dropped."""
-        letter = outbox.put(self.db, key, robot, topic, attempt, command, payload, self.now.utc_us)
+        if key in self.memory.letters:
+            outbox.drop(self.pending, key)
+        letter = outbox.put(self.pending, key, robot, topic, attempt, command, payload, self.now.utc_us)
         self.memory.letters[key] = letter
         self.memory.letters_of[attempt][key] = None
         self.memory.sending.pop(key, None)
@@ -92,7 +100,7 @@ class Desk:
         """A letter has arrived or lost its meaning."""
         letter = self.memory.letters.pop(key, None)
         if letter is not None:
-            outbox.drop(self.db, key)
+            outbox.drop(self.pending, key)
             self.memory.letters_of[letter.attempt].pop(key, None)
             if not self.memory.letters_of[letter.attempt]:
                 del self.memory.letters_of[letter.attempt]
@@ -148,7 +156,7 @@ class Desk:
     ) -> None:
         """Write an event of this turn."""
         events.add(
-            self.db,
+            self.pending,
             self.now.utc_us,
             topic,
             event,

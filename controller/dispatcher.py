@@ -5,7 +5,7 @@ import heapq
 from controller.desk import CONTROLLER, Desk, Outgoing
 from controller.domain import matching
 from controller.domain.lifecycle import LIFE, Cell, Event
-from controller.memory import Live, Robot, Sending, live_of
+from controller.memory import Live, Robot, Sending, assigned
 from controller.moves import Moves
 from controller.payload import assign_payload
 from controller.reports import exclude
@@ -178,7 +178,7 @@ class Dispatcher:
         desk = self.desk
         number, us = desk.store.number(), desk.now.utc_us
         slot = next(s for s in range(robot.capacity) if s not in robot.slots)
-        row = jobs.by_id(desk.db, waiting.id)
+        row = jobs.to_assign(desk.db, waiting.id)
         requeue = row["on_lost"] == "requeue" and bool(row["safe"]) and "stops_with_agent" in robot.capabilities
         jobs.open_attempt(desk.db, number, row["id"], robot.id, slot, requeue=requeue, now_us=us)
         jobs.move(
@@ -187,12 +187,12 @@ class Dispatcher:
             before=None, reason_code=None, reason=None, no_retry=0,
         )  # fmt: skip
         desk.counters[("moves", "queued", "assigned")] += 1
-        live = live_of(next(iter(desk.db.execute(jobs.LIVE + " and a.number = ?", (number,)))))
+        live = assigned(row, number, robot.id, slot, requeue=requeue)
         desk.memory.add_live(live)
         desk.memory.refresh(robot)
-        reports.root(desk.db, number, Phase.PRODUCE_SUCCESS, us)
+        reports.root(desk.pending, number, Phase.PRODUCE_SUCCESS, us, inputs=row["parameters"])
         desk.tell("job", "assigned", job=row["id"], robot=robot.id, attempt=number, old="queued", new="assigned")
-        desk.post(f"assign:{number}", robot.id, "assign", number, 0, assign_payload(desk, live))
+        desk.post(f"assign:{number}", robot.id, "assign", number, 0, assign_payload(desk, live, row))
 
     # ------------------------------------------------------------ the outbox
     def _resend(self, looks: bool) -> None:

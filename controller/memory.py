@@ -64,7 +64,7 @@ class Robot:
         return any(h.reason == "restored" for h in self.holds)
 
 
-@dataclass
+@dataclass(slots=True)
 class Live:
     """An open attempt with what deciding about it needs of its job."""
 
@@ -73,25 +73,26 @@ class Live:
     uid: str
     robot: str
     slot: int
-    journal: str | None
     requeue: bool
-    counted: bool
-    state: JobState
     safe: bool
-    before: str | None
-    command: int
     used: int
     max_retries: int
-    no_retry: bool
-    intention: str | None
-    intention_code: str | None
-    intention_text: str | None
     parent: int | None
     parent_attempt: int | None
     time_limit_s: float | None
     target: str
     need: int
     debug: bool
+    state: JobState = JobState.ASSIGNED
+    journal: str | None = None
+    began: bool = False
+    counted: bool = False
+    before: str | None = None
+    command: int = 0
+    no_retry: bool = False
+    intention: str | None = None
+    intention_code: str | None = None
+    intention_text: str | None = None
 
 
 @dataclass
@@ -112,7 +113,7 @@ class Sending:
     wait: float
 
 
-_FLAGS = ("requeue", "counted", "safe", "no_retry", "debug")
+_FLAGS = ("requeue", "counted", "began", "safe", "no_retry", "debug")
 
 
 class Memory:
@@ -175,7 +176,6 @@ class Memory:
 
     def add_live(self, live: Live) -> None:
         """An attempt occupies its robot's slot."""
-        live.state = JobState(live.state)
         self.live[live.number] = live
         self.robots[live.robot].slots[live.slot] = live.number
 
@@ -241,10 +241,31 @@ def may_take_work(robot: Robot) -> bool:
     )
 
 
+def assigned(job: sqlite3.Row, number: int, robot: str, slot: int, *, requeue: bool) -> Live:
+    """A new attempt at a job, whose row is as `jobs.to_assign` reads it."""
+    return Live(
+        number=number,
+        job=job["id"],
+        uid=job["uid"],
+        robot=robot,
+        slot=slot,
+        requeue=requeue,
+        safe=bool(job["safe"]),
+        used=job["used"],
+        max_retries=job["max_retries"],
+        parent=job["parent"],
+        parent_attempt=job["parent_attempt"],
+        time_limit_s=job["time_limit_s"],
+        target=job["target"],
+        need=job["need"],
+        debug=bool(job["debug"]),
+    )
+
+
 def live_of(row: sqlite3.Row) -> Live:
     """A live attempt from its row in the store."""
     values: dict[str, Any] = {key: bool(row[key]) if key in _FLAGS else row[key] for key in row.keys()}  # noqa: SIM118
-    return Live(**values)
+    return Live(**values | {"state": JobState(row["state"])})
 
 
 def _robot(row: sqlite3.Row, old: Robot | None) -> Robot:

@@ -73,9 +73,9 @@ class Moves:
         """The attempt is over for its job: slot free, letters gone (a revoke stays), children told."""
         desk = self.desk
         end = _ATTEMPT_END.get(event) or (AttemptState.CANCELLED if new == JobState.CANCELLED else AttemptState.FAILED)
-        jobs.close_attempt(desk.db, live.number, end, event, code, why, desk.now.utc_us)
+        jobs.close_attempt(desk.db, desk.pending, live.number, end, event, code, why, desk.now.utc_us)
         phase = _ROOT_PHASE.get(event, Phase.MONITOR_FAILED)
-        reports.root(desk.db, live.number, phase, desk.now.utc_us, reason=why)
+        reports.root(desk.pending, live.number, phase, desk.now.utc_us, reason=why)
         for letter in desk.letters_about(live.number):
             if not letter.key.startswith("revoke:"):
                 desk.drop(letter.key)
@@ -177,7 +177,7 @@ class Moves:
             before=None,
             cancelled_while=None,
         )
-        reports.root(self.desk.db, live.number, Phase.CANCEL_FAILED, self.desk.now.utc_us, reason=why)
+        reports.root(self.desk.pending, live.number, Phase.CANCEL_FAILED, self.desk.now.utc_us, reason=why)
 
     def _parent_gone(self, live: Live) -> bool:
         if live.parent is None:

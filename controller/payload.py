@@ -1,10 +1,11 @@
 """How an assignment is written: the flow's text is copied as saved, never parsed on the way out."""
 
+import sqlite3
 from datetime import UTC, datetime
 
 from controller.desk import Desk
 from controller.memory import Live
-from controller.store import definitions, jobs
+from controller.store import definitions
 from controller.store.connection import to_json
 from schemas.messages import MAX_ASSIGN_BYTES
 
@@ -21,12 +22,11 @@ def _bundle(desk: Desk, version_id: int) -> str:
 
 def iso(us: int) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return datetime.fromtimestamp(us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def assign_payload(desk: Desk, live: Live, *, again: bool = False) -> bytes:
-    """The whole assignment of a live attempt."""
-    job = jobs.by_id(desk.db, live.job)
+def assign_payload(desk: Desk, live: Live, job: sqlite3.Row, *, again: bool = False) -> bytes:
+    """The whole assignment of a live attempt; `job` is its row as `to_assign` reads it."""
     task = {"id": live.uid, "priority": job["priority"], "createdOn": iso(job["created_at"])}
     head = {
         "v": 1,

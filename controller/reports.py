@@ -42,7 +42,7 @@ class Reports:
         known = self.journal(robot, journal)
         if first - 1 > known[1]:
             reports.gap(self.desk.db, known[0], known[1] + 1, first - 1, self.desk.now.utc_us)
-            reports.set_upto(self.desk.db, known[0], first - 1)
+            reports.set_upto(self.desk.pending, known[0], first - 1)
             self.desk.counters[("gaps",)] += 1
             self.desk.tell("robot", "gap", robot=robot.id, why=f"reports {known[1] + 1} to {first - 1} never arrived")
             known[1] = first - 1
@@ -57,7 +57,7 @@ class Reports:
             if self.is_next(_number(row, known[1]), known[1]):
                 self._one(robot, batch.journal, known, row, topic)
         if known[1] != before:
-            reports.set_upto(self.desk.db, known[0], known[1])
+            reports.set_upto(self.desk.pending, known[0], known[1])
         self.desk.counters[("rows", "repeated" if known[1] == before else "new")] += len(batch.rows)
         self.desk.ack(robot.id, batch.journal, batch.boot, known[1])
         for row in batch.rows:
@@ -75,11 +75,11 @@ class Reports:
         us = self.desk.now.utc_us
         if isinstance(row, BadRow):
             self._quarantine(robot, journal, row, topic, row.reason)
-            reports.record(self.desk.db, known[0], seq, None, "unreadable", None, us)
+            reports.record(self.desk.pending, known[0], seq, None, "unreadable", None, us)
             return
         attempt = getattr(row, "attempt", None)
         body = None if isinstance(row, LogRow) else row.model_dump_json(exclude_none=True, by_alias=True)
-        reports.record(self.desk.db, known[0], seq, attempt, row.kind, body, us)
+        reports.record(self.desk.pending, known[0], seq, attempt, row.kind, body, us)
         self.desk.counters[("reports", row.kind)] += 1
         if isinstance(row, LogRow):
             self._log(robot, row)
@@ -97,14 +97,14 @@ class Reports:
     def _log(self, robot: Robot, row: LogRow) -> None:
         known = self.attempt(row.attempt) if row.attempt is not None else None
         job = known[0] if known and known[2] == robot.id and known[1] == row.job else None
-        reports.log(self.desk.db, robot.id, job, row, self.desk.now.utc_us)
+        reports.log(self.desk.pending, robot.id, job, row, self.desk.now.utc_us)
 
     def attempt(self, number: int) -> tuple[int, str, str, str | None] | None:
         """(job, its public id, robot, journal) of an attempt."""
         live = self.desk.memory.live.get(number)
         if live:
             return live.job, live.uid, live.robot, live.journal
-        row = jobs.attempt(self.desk.db, number)
+        row = jobs.attempt(self.desk.db, self.desk.pending, number)
         return (row["job"], row["uid"], row["robot"], row["journal"]) if row else None
 
     # ------------------------------------------------------------ a row about an attempt
@@ -128,7 +128,7 @@ class Reports:
     ) -> str | None:
         """The first *accepted* binds the attempt to the journal it came from."""
         if known[3] is None and row.kind == "accepted" and journal == robot.journal and known[2] == robot.id:
-            jobs.change_attempt(self.desk.db, row.attempt, journal=journal)
+            jobs.learn(self.desk.pending, row.attempt, journal=journal)
             if row.attempt in self.desk.memory.live:
                 self.desk.memory.live[row.attempt].journal = journal
             return journal
@@ -144,7 +144,7 @@ class Reports:
         self._settle_letters(row)
         live = self.desk.memory.live.get(row.attempt)
         if isinstance(row, BlockRow):
-            reports.block(self.desk.db, row, self.desk.now.utc_us)
+            reports.block(self.desk.pending, row, self.desk.now.utc_us)
             if live:
                 self.moves.apply(live, Event.BLOCK)
             return
@@ -169,7 +169,7 @@ class Reports:
 
     def _late_end(self, row: AttemptRow) -> None:
         """The end of an attempt that is over for its job closes its record and moves nothing."""
-        jobs.change_attempt(self.desk.db, row.attempt, ended_by=f"late {row.kind}", ended_at=self.desk.now.utc_us)
+        jobs.ended_late(self.desk.db, row.attempt, f"late {row.kind}", self.desk.now.utc_us)
         self.desk.counters[("late ends", row.kind)] += 1
 
     # ------------------------------------------------------------ a row about the live attempt
@@ -192,13 +192,12 @@ class Reports:
     def _accepted(self, robot: Robot, live: Live, _row: AttemptRow) -> None:
         desk, us = self.desk, self.desk.now.utc_us
         desk.memory.running_since.setdefault(live.number, desk.now.mono)
-        attempt = desk.db.execute("select state from attempts where number = ?", (live.number,)).fetchone()
         changes: dict[str, Any] = {}
-        if attempt["state"] == "created":  # only the first *accepted* is a start
-            jobs.change_attempt(desk.db, live.number, state="running", started_at=us)
-            job = jobs.by_id(desk.db, live.job)
-            changes = {"attempt_count": job["attempt_count"] + 1, "started_at": job["started_at"] or us}
-            reports.root(desk.db, live.number, Phase.START_BEGIN, us, inputs=job["parameters"])
+        if not live.began:  # only the first *accepted* is a start
+            live.began = True
+            jobs.learn(desk.pending, live.number, began=us)
+            changes = {"began": us}
+            reports.root(desk.pending, live.number, Phase.START_BEGIN, us)
         if self.moves.apply(live, Event.ACCEPTED, **changes) == Cell.NOTHING and changes:
             jobs.change(desk.db, live.job, **changes)
         if robot.refusals:
@@ -217,7 +216,7 @@ class Reports:
 
     def _noted(self, _robot: Robot, live: Live, _row: AttemptRow) -> None:
         if live.state == JobState.CANCELLING:
-            reports.root(self.desk.db, live.number, Phase.CANCEL_BEGIN, self.desk.now.utc_us)
+            reports.root(self.desk.pending, live.number, Phase.CANCEL_BEGIN, self.desk.now.utc_us)
 
     def _refused(self, _robot: Robot, live: Live, row: AttemptRow) -> None:
         """Only the refusal of the newest cancel counts; others are recorded."""
@@ -260,7 +259,7 @@ class Reports:
         if live.state == JobState.RUNNING and live.journal == journal:
             if not live.counted:
                 live.counted = True
-                jobs.change_attempt(self.desk.db, attempt, counted=1)
+                jobs.learn(self.desk.pending, attempt, counted=True)
             return "grant"
         return "void" if live.state == JobState.CANCELLING else "wait"
 

@@ -108,4 +108,5 @@ class Rows:
 
     def event(self, topic: str = "job", event: str = "moved", **values: Any) -> None:
         """A move."""
-        events.add(self.db, START, topic, event, "local", **values)
+        events.add(self.store.pending, START, topic, event, "local", **values)
+        self.store.pending.write()

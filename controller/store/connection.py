@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from controller.store.pending import Pending
 from schemas.ids import INCARNATION_STEP
 
 
@@ -49,6 +50,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection, incarnation_file: Path | None = None) -> None:
         self.db = connection
+        self.pending = Pending(connection)
         self.incarnation_file = incarnation_file
         self.restored = False
         migrate(connection)
@@ -111,10 +113,12 @@ class Store:
         self.db.execute("begin immediate")
         try:
             yield
+            self.pending.write()
             if self.count != self._written:
                 self.db.execute("insert or replace into meta values ('count', ?)", (self.count,))
             self.db.execute("commit")
         except BaseException:
+            self.pending.clear()
             if self.db.in_transaction:
                 self.db.execute("rollback")
             self.count = self._written
@@ -124,10 +128,12 @@ class Store:
     @contextmanager
     def part(self) -> Iterator[None]:
         """A part of the transaction that is undone alone when it raises."""
+        self.pending.write()  # it belongs to what came before, and stays
         self.db.execute("savepoint part")
         try:
             yield
         except BaseException:
+            self.pending.clear()
             if self.db.in_transaction:
                 self.db.execute("rollback to part")
                 self.db.execute("release part")

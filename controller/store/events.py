@@ -1,13 +1,18 @@
 """Every move as a row: who, when, old, new, why."""
 
-import sqlite3
 from typing import Any
 
 from controller.store.connection import to_json
+from controller.store.pending import Pending
+
+_ADD = (
+    "insert into events (at, topic, event, job, robot, attempt, who, old, new, code, why, data)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def add(
-    db: sqlite3.Connection,
+    pending: Pending,
     at: int,
     topic: str,
     event: str,
@@ -23,8 +28,5 @@ def add(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Write one event in the transaction of the change it describes."""
-    db.execute(
-        "insert into events (at, topic, event, job, robot, attempt, who, old, new, code, why, data)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (at, topic, event, job, robot, attempt, who, old, new, code, why, to_json(data) if data else None),
-    )
+    text = to_json(data) if data else None
+    pending.add(_ADD, (at, topic, event, job, robot, attempt, who, old, new, code, why, text))

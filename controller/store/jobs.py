@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from controller.store.pending import Pending
 from schemas.status import TERMINAL, AttemptState, JobState
 
 
@@ -58,19 +60,30 @@ def move(
     """
     if old in TERMINAL:
         raise StaleMove(f"job {job} has ended as {old}")
-    names = "".join(f", {name} = ?" for name in changes)
-    done = db.execute(
-        f"update jobs set state = ?, version = version + 1{names} where id = ? and state = ? and attempt is ?",  # noqa: S608
-        (new.value, *changes.values(), job, old.value, in_attempt),
-    )
+    done = db.execute(_moving(tuple(changes)), (new.value, *changes.values(), job, old.value, in_attempt))
     if done.rowcount != 1:
         raise StaleMove(f"job {job} is not {old} in attempt {in_attempt}")
 
 
 def change(db: sqlite3.Connection, job: int, **changes: Any) -> None:
     """Change columns other than the state."""
-    names = ", ".join(f"{name} = ?" for name in changes)
-    db.execute(f"update jobs set {names}, version = version + 1 where id = ?", (*changes.values(), job))  # noqa: S608
+    db.execute(f"update jobs set version = version + 1{_names(tuple(changes))} where id = ?", (*changes.values(), job))  # noqa: S608
+
+
+_FIRST_START = "began"
+"""A change that is no column: when an attempt began; it counts the attempt, and the first one is the job's start."""
+
+
+@lru_cache
+def _moving(columns: tuple[str, ...]) -> str:
+    return (
+        f"update jobs set state = ?, version = version + 1{_names(columns)} where id = ? and state = ? and attempt is ?"  # noqa: S608
+    )
+
+
+def _names(columns: tuple[str, ...]) -> str:
+    began = ", attempt_count = attempt_count + 1, started_at = coalesce(started_at, ?)"
+    return "".join(began if name == _FIRST_START else f", {name} = ?" for name in columns)
 
 
 def head(db: sqlite3.Connection, target: str, need: int, after: tuple[int, int] | None = None) -> Waiting | None:
@@ -135,22 +148,38 @@ def open_attempt(
     )
 
 
-def attempt(db: sqlite3.Connection, number: int) -> sqlite3.Row | None:
+def attempt(db: sqlite3.Connection, pending: Pending, number: int) -> sqlite3.Row | None:
     """An attempt with its job's public id as `uid`."""
+    pending.settle(_LEARN, number)
     row: sqlite3.Row | None = db.execute(
         "select a.*, j.uid from attempts a join jobs j on j.id = a.job where a.number = ?", (number,)
     ).fetchone()
     return row
 
 
-def change_attempt(db: sqlite3.Connection, number: int, **changes: Any) -> None:
-    """Change columns of an attempt."""
-    names = ", ".join(f"{name} = ?" for name in changes)
-    db.execute(f"update attempts set {names} where number = ?", (*changes.values(), number))  # noqa: S608
+_LEARN = (
+    "update attempts set journal = coalesce(?1, journal), started_at = coalesce(started_at, ?2),"
+    " state = iif(?2 is not null and state = 'created', 'running', state), counted = max(counted, ?3) where number = ?4"
+)
+
+
+def learn(
+    pending: Pending, number: int, *, journal: str | None = None, began: int | None = None, counted: bool = False
+) -> None:
+    """What a robot's first rows say of an attempt: which journal holds it, when it began, that it was granted."""
+    learnt = pending.setting(_LEARN)
+    old = learnt.get(number, (None, None, 0))
+    learnt[number] = (journal or old[0], old[1] or began, max(old[2], counted), number)
+
+
+def ended_late(db: sqlite3.Connection, number: int, ended_by: str, now_us: int) -> None:
+    """The end of an attempt that was over for its job."""
+    db.execute("update attempts set ended_by = ?, ended_at = ? where number = ?", (ended_by, now_us, number))
 
 
 def close_attempt(
     db: sqlite3.Connection,
+    pending: Pending,
     number: int,
     state: AttemptState,
     ended_by: str,
@@ -159,6 +188,7 @@ def close_attempt(
     now_us: int,
 ) -> None:
     """The attempt is over for its job."""
+    pending.settle(_LEARN, number)
     db.execute(
         "update attempts set open = 0, state = ?, ended_by = ?, reason_code = ?, reason = ?, ended_at = ?"
         " where number = ? and open = 1",
@@ -166,17 +196,28 @@ def close_attempt(
     )
 
 
-LIVE = (
-    "select a.number, a.job, a.robot, a.slot, a.journal, a.counted, a.requeue, j.uid, j.state, j.safe, j.before,"
-    " j.command, j.used, j.max_retries, j.no_retry, j.intention, j.intention_code, j.intention_text, j.parent,"
-    " j.parent_attempt, j.time_limit_s, j.target, j.need, j.debug"
+_LIVE = (
+    "select a.number, a.job, a.robot, a.slot, a.journal, a.counted, a.requeue, a.state <> 'created' as began, j.uid,"
+    " j.state, j.safe, j.before, j.command, j.used, j.max_retries, j.no_retry, j.intention, j.intention_code,"
+    " j.intention_text, j.parent, j.parent_attempt, j.time_limit_s, j.target, j.need, j.debug"
     " from attempts a join jobs j on j.id = a.job where a.open = 1 and j.attempt = a.number"
 )
 
 
+def to_assign(db: sqlite3.Connection, job: int) -> sqlite3.Row:
+    """What a new attempt and its assignment are made of."""
+    row: sqlite3.Row = db.execute(
+        "select id, uid, on_lost, safe, attempt, assigned_at, used, max_retries, parent, parent_attempt,"
+        " time_limit_s, target, need, debug, mock, priority, created_at, recording, parameters, flow_version"
+        " from jobs where id = ?",
+        (job,),
+    ).fetchone()
+    return row
+
+
 def live_attempts(db: sqlite3.Connection) -> list[sqlite3.Row]:
     """Every open attempt with what deciding about it needs."""
-    return db.execute(LIVE).fetchall()
+    return db.execute(_LIVE).fetchall()
 
 
 def timed_waiting(db: sqlite3.Connection) -> list[sqlite3.Row]:

@@ -1,10 +1,32 @@
 """What robots said: every report once, by journal and number."""
 
 import sqlite3
+from typing import Any
 
 from controller.store.connection import to_json
+from controller.store.pending import Pending
 from schemas.messages import BlockRow, LogRow
-from schemas.status import PHASE_STATE, BlockState, Phase
+from schemas.status import BLOCK_ENDED, PHASE_STATE, BlockState, Phase
+
+_UPTO = "update journals set upto = ? where id = ?"
+_RECORD = "insert into reports values (?, ?, ?, ?, ?, ?)"
+_LOG = (
+    "insert into logs (job, attempt, robot, path, level, type, text, message, args, output, artifact, time,"
+    " recorded_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RUN = (
+    "insert into block_runs (attempt, n, path, try, status, state, inputs, outputs, reason, started_at, ended_at,"
+    " truncated) values (?1, ?2, ?3, ?4, ?5, coalesce(?6, 'running'), ?7, ?8, ?9, ?10, ?11, ?12)"
+    " on conflict (attempt, n) do update set status = ?5, state = coalesce(?6, state), inputs = coalesce(?7, inputs),"
+    " outputs = coalesce(?8, outputs), reason = coalesce(?9, reason), started_at = coalesce(started_at, ?10),"
+    " ended_at = coalesce(ended_at, ?11), truncated = max(truncated, ?12)"
+)
+_Run = tuple[int, int, str, int, str, str | None, str | None, str | None, str | None, int | None, int | None, int]
+_SHORT = {
+    phase: (phase.value, state.value if state else None, state in BLOCK_ENDED, state == BlockState.NOT_EXECUTED)
+    for phase, state in PHASE_STATE.items()
+}
+"""Of each phase: its word, the short state (None: it stays), whether the run has ended, whether it has not begun."""
 
 
 def journal(db: sqlite3.Connection, robot: str, name: str, now_us: int) -> tuple[int, int]:
@@ -16,9 +38,9 @@ def journal(db: sqlite3.Connection, robot: str, name: str, now_us: int) -> tuple
     return int(done.lastrowid or 0), 0
 
 
-def set_upto(db: sqlite3.Connection, journal_id: int, upto: int) -> None:
+def set_upto(pending: Pending, journal_id: int, upto: int) -> None:
     """The highest number up to which everything is recorded."""
-    db.execute("update journals set upto = ? where id = ?", (upto, journal_id))
+    pending.setting(_UPTO)[journal_id] = (upto, journal_id)
 
 
 def gap(db: sqlite3.Connection, journal_id: int, first: int, last: int, now_us: int) -> None:
@@ -27,10 +49,10 @@ def gap(db: sqlite3.Connection, journal_id: int, first: int, last: int, now_us: 
 
 
 def record(
-    db: sqlite3.Connection, journal_id: int, seq: int, attempt: int | None, kind: str, body: str | None, now_us: int
+    pending: Pending, journal_id: int, seq: int, attempt: int | None, kind: str, body: str | None, now_us: int
 ) -> None:
     """One report; the primary key refuses a second one of the same number."""
-    db.execute("insert into reports values (?, ?, ?, ?, ?, ?)", (journal_id, seq, attempt, kind, body, now_us))
+    pending.add(_RECORD, (journal_id, seq, attempt, kind, body, now_us))
 
 
 def quarantine(
@@ -52,61 +74,64 @@ def quarantine(
     db.execute("delete from quarantine where id <= ?", (int(done.lastrowid or 0) - keep,))
 
 
-def log(db: sqlite3.Connection, robot: str, job: int | None, row: LogRow, now_us: int) -> None:
+def log(pending: Pending, robot: str, job: int | None, row: LogRow, now_us: int) -> None:
     """A log line."""
-    db.execute(
-        "insert into logs (job, attempt, robot, path, level, type, text, message, args, output, artifact, time,"
-        " recorded_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    pending.add(
+        _LOG,
         (
-            job, row.attempt, robot, row.path, row.level, row.type, row.text, row.message,
-            to_json(row.args) if row.args is not None else None,
-            to_json(row.output) if row.output is not None else None,
-            row.artifact, row.time, now_us,
+            job, row.attempt, robot, row.path, row.level, row.type, row.text, row.message, _json(row.args),
+            _json(row.output), row.artifact, row.time, now_us,
         ),
     )  # fmt: skip
 
 
-def block(db: sqlite3.Connection, row: BlockRow, now_us: int) -> None:
+def _json(value: Any) -> str | None:
+    return None if value is None else to_json(value)
+
+
+def block(pending: Pending, row: BlockRow, now_us: int) -> None:
     """A block run reached a phase: the first row makes it, later ones add what they know."""
-    state = PHASE_STATE[row.status]
-    ended = state in (BlockState.SUCCEEDED, BlockState.FAILED, BlockState.CANCELLED)
-    db.execute(
-        "insert into block_runs (attempt, n, path, try, status, state, inputs, outputs, reason, started_at, ended_at,"
-        " truncated) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (attempt, n) do update set"
-        " status = excluded.status, state = coalesce(?, state), inputs = coalesce(excluded.inputs, inputs),"
-        " outputs = coalesce(excluded.outputs, outputs), reason = coalesce(excluded.reason, reason),"
-        " ended_at = coalesce(ended_at, excluded.ended_at), truncated = max(truncated, excluded.truncated)",
-        (
-            row.attempt, row.n, row.path, row.try_, row.status.value, (state or BlockState.RUNNING).value,
-            to_json(row.inputs) if row.inputs is not None else None,
-            to_json(row.outputs) if row.outputs is not None else None,
-            row.reason, now_us, now_us if ended else None, int(row.truncated), state.value if state else None,
-        ),
+    word, state, ended, _ = _SHORT[row.status]
+    run = (
+        row.attempt, row.n, row.path, row.try_, word, state, _json(row.inputs), _json(row.outputs),
+        row.reason, now_us, now_us if ended else None, int(row.truncated),
     )  # fmt: skip
+    _set_run(pending, run)
 
 
 def root(
-    db: sqlite3.Connection,
+    pending: Pending,
     attempt: int,
     status: Phase,
     now_us: int,
     *,
     reason: str | None = None,
     inputs: str | None = None,
-    outputs: str | None = None,
 ) -> None:
     """The root's own run (`n` 0), which the controller keeps from the attempt's rows."""
-    state = PHASE_STATE[status]
-    ended = state in (BlockState.SUCCEEDED, BlockState.FAILED, BlockState.CANCELLED)
-    started = None if state == BlockState.NOT_EXECUTED else now_us
-    db.execute(
-        "insert into block_runs (attempt, n, path, try, status, state, inputs, outputs, reason, started_at, ended_at)"
-        " values (?, 0, '-1', 0, ?, ?, ?, ?, ?, ?, ?) on conflict (attempt, n) do update set"
-        " status = excluded.status, state = coalesce(?, state), inputs = coalesce(excluded.inputs, inputs),"
-        " outputs = coalesce(excluded.outputs, outputs), reason = coalesce(excluded.reason, reason),"
-        " started_at = coalesce(started_at, excluded.started_at), ended_at = coalesce(ended_at, excluded.ended_at)",
-        (
-            attempt, status.value, (state or BlockState.RUNNING).value, inputs, outputs, reason, started,
-            now_us if ended else None, state.value if state else None,
-        ),
+    word, state, ended, idle = _SHORT[status]
+    run = (
+        attempt, 0, "-1", 0, word, state, inputs, None, reason, None if idle else now_us,
+        now_us if ended else None, 0,
     )  # fmt: skip
+    _set_run(pending, run)
+
+
+def _set_run(pending: Pending, run: _Run) -> None:
+    """What this turn knows of a run already and what it learns now become one write with the effect of both."""
+    runs, key = pending.setting(_RUN), run[:2]
+    old: _Run | None = runs.get(key)
+    runs[key] = run if old is None else _both(old, run)
+
+
+def _both(old: _Run, new: _Run) -> _Run:
+    attempt, n, path, try_, _, state, inputs, outputs, reason, started, ended, truncated = old
+    return (
+        attempt, n, path, try_, new[4], _newer(new[5], state), _newer(new[6], inputs), _newer(new[7], outputs),
+        _newer(new[8], reason), new[9] if started is None else started, new[10] if ended is None else ended,
+        max(new[11], truncated),
+    )  # fmt: skip
+
+
+def _newer(new: str | None, old: str | None) -> str | None:
+    return old if new is None else new
