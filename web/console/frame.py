@@ -12,6 +12,7 @@ from web.console.board import Board
 from web.console.language import N_, TAG, spoken
 from web.console.look import Look
 from web.errors import ApiError
+from web.live import FLEET
 from web.roles import Role, allowed
 
 THEME = "theme"
@@ -72,7 +73,7 @@ def frame_facts(look: Look, _query: object = None) -> dict[str, Any]:
 
 
 def show(template: str, tab: str, look: Look, parts: tuple[str, ...] = (), **values: Any) -> str:
-    """A whole page: `parts` are kept live beside the frame's own (see `parts`), as `name` or `name?query`."""
+    """A whole page: `parts` are kept live beside the frame's own (see `parts`), as `name`, `name?query` or `fleet`."""
     language = spoken()
     wanted = [_in_language(part, language) for part in ("frame", *parts)]
     return render_template(
@@ -82,6 +83,8 @@ def show(template: str, tab: str, look: Look, parts: tuple[str, ...] = (), **val
 
 
 def _in_language(part: str, language: str) -> str:
+    if part == FLEET:  # numbers, the same in every language
+        return part
     name, mark, query = part.partition("?")
     return f"{name}.{language}{mark}{query}"
 

@@ -24,7 +24,7 @@ from controller.store.queries.jobs import (
 from controller.store.queries.line import usual_duration_ms, waits_ahead
 from controller.store.queries.matters import open_matters, settled_by_people
 from controller.store.queries.moves import events_after, last_event, page_of_job_events, page_of_robot_events
-from controller.store.queries.overview import jobs_per_hour, outcomes_since
+from controller.store.queries.overview import jobs_per_hour, outcomes_since, waiting_since
 from controller.store.queries.reader import Connection, Reader, Unreadable
 from controller.store.queries.timeline import attempt_runs
 from controller.store.queries.tree import belongs, results
@@ -79,5 +79,6 @@ __all__ = [
     "shown_attempt",
     "stored_robots",
     "usual_duration_ms",
+    "waiting_since",
     "waits_ahead",
 ]

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from controller.store.queries.values import rfc3339
 from schemas.views import HourCount
 
 MAX_HOURS = 24 * 62
@@ -31,6 +32,14 @@ def outcomes_since(db: sqlite3.Connection, hour: int) -> dict[str, int]:
     for one in jobs_per_hour(db, hour, newest):
         counts[one.outcome] = counts.get(one.outcome, 0) + one.n
     return counts
+
+
+def waiting_since(db: sqlite3.Connection) -> str | None:
+    """When the job that waits longest was made, whatever it waits for; None: no job waits."""
+    row = db.execute(
+        "select created_at from jobs indexed by jobs_state where state = 'queued' order by id limit 1"
+    ).fetchone()
+    return None if row is None else rfc3339(row["created_at"])
 
 
 def _check_span(first_hour: int, last_hour: int) -> None:
