@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ ROBOTS_S = 45.0
 QUICK = {"YARDMASTER_RETRY_FIRST_S": "0.2", "YARDMASTER_RETRY_MAX_S": "1"}
 """Nobody wants to watch a back-off."""
 FAILED = 1
+HTTP_PORT, MQTT_PORT, ANY_PORT = 8080, 1883, "127.0.0.1:0"
 
 app = plain_app(help=__doc__)
 
@@ -34,8 +36,8 @@ def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="Play a scripted scenario, judge it, and end.")] = False,
     http: Annotated[
-        str, typer.Option("--http", help="HOST:PORT of console and API; port 0: a free one.")
-    ] = "127.0.0.1:0",
+        str | None, typer.Option("--http", help="HOST:PORT of console and API; else port 8080, or a free one.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Where the box keeps its data; else var/demo, or a new folder.")
     ] = None,
@@ -48,7 +50,10 @@ def demo(
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        code = play_once(data_dir, http, speed) if once else run(data_dir or Path("var/demo"), http, speed, seed)
+        if once:
+            code = play_once(data_dir, http or ANY_PORT, speed)
+        else:
+            code = run(data_dir or Path("var/demo"), http or usual_address(HTTP_PORT), speed, seed)
     except (NotReady, Refused) as error:
         typer.echo(f"error: {error}", err=True)
         code = FAILED
@@ -58,21 +63,33 @@ def demo(
     raise typer.Exit(code)
 
 
+def usual_address(port: int) -> str:
+    """Where a box usually is, unless somebody else is there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return ANY_PORT
+    return f"127.0.0.1:{port}"
+
+
 def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
     """The example factory, with work that does not end."""
-    with Stage(data_dir, FACTORY / "fleet.toml", http=http, speed=speed) as stage, Client(stage.url) as client:
+    stage = Stage(data_dir, FACTORY / "fleet.toml", http=http, mqtt=usual_address(MQTT_PORT), speed=speed)
+    with stage, Client(stage.url) as client:
         save_floor(client, FACTORY / "fleet.toml")
         stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
         flows = save_flows(client, FACTORY / "flows")
         deployments = save_deployments(client, FACTORY / "deployments.json")
         typer.echo(f"{flows} flows, {deployments} deployments, and a factory full of robots")
-        typer.echo(f"\n  open  {stage.url}\n\nCtrl-C ends it. Look around with, for example:")
-        for words in ("job list --limit 10", "robot list"):
-            typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} {words} --url {stage.url}")
+        typer.echo(f"\n  open  {stage.url}\n\nCtrl-C ends it. From another terminal, for example:")
+        typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} job list --limit 10 --url {stage.url}")
+        typer.echo(f"Robots of your own connect to {stage.mqtt} (MQTT).")
         usual = read_fleet(FACTORY / "fleet.toml").speed
         _keep_busy(stage, client, seed, tick_s=usual / (speed or usual))
     return _nothing_left(stage)

@@ -44,13 +44,14 @@ def submit(
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: asked twice, made once.")] = None,
     mock: Annotated[bool, typer.Option("--mock", help="Dry run: nothing moves.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 5 unless all succeeded.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print the ids only, for scripts.")] = False,
 ) -> None:
     """Submit a job: of a deployment, or of a flow for a queue or for named robots."""
     body: dict[str, Any] = {"deployment": deployment, "flow": flow, "target": _target(queue, robot)}
     body |= {"priority": priority, "parameters": parameters(param, params), "mock": mock or None}
     _check_submit(deployment, flow, body["target"])
     made = desk.client.post("/jobs", {name: value for name, value in body.items() if value is not None}, key=key)
-    finish(desk, made, wait=wait)
+    finish(desk, made, wait=wait, ids=ids)
 
 
 def _target(queue: str | None, robots: list[str] | None) -> dict[str, Any] | None:
@@ -66,12 +67,17 @@ def _check_submit(deployment: str | None, flow: str | None, target: dict[str, An
         raise usage("a flow needs --queue or --robot")
 
 
-def finish(desk: Desk, made: dict[str, Any], *, wait: bool) -> None:
+def finish(desk: Desk, made: dict[str, Any], *, wait: bool, ids: bool = False) -> None:
     """Show jobs that were made; with `wait`, once they have ended, and exit 5 unless all succeeded."""
     jobs = [wait_for_end(desk.client, job["id"]) for job in made["items"]] if wait else made["items"]
-    desk.show(made | {"items": jobs}, lambda answer: job_table(answer["items"]))
+    desk.show(made | {"items": jobs}, (_print_ids if ids else lambda answer: job_table(answer["items"])))
     if wait and any(job["state"] != JobState.SUCCEEDED for job in jobs):
         raise typer.Exit(ENDED_BADLY)
+
+
+def _print_ids(answer: dict[str, Any]) -> None:
+    for job in answer["items"]:
+        typer.echo(job["id"])
 
 
 def wait_for_end(client: Client, job: str) -> dict[str, Any]:

@@ -38,23 +38,24 @@ class Stage:
         fleet: Path,
         *,
         http: str = "127.0.0.1:0",
+        mqtt: str = "127.0.0.1:0",
         speed: float | None = None,
         robots: int | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.settings: dict[str, str] = {}
         self.left_behind: list[str] = []
-        self.url = ""
-        self._fleet, self._http, self._speed, self._robots = fleet, http, speed, robots
+        self.url = self.mqtt = ""
+        self._fleet, self._http, self._mqtt, self._speed, self._robots = fleet, http, mqtt, speed, robots
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         (self.data_dir / READY).unlink(missing_ok=True)
         try:
-            self._start("serve", ["--data-dir", str(self.data_dir), "--http", self._http, "--mqtt", "127.0.0.1:0"])
+            self._start("serve", ["--data-dir", str(self.data_dir), "--http", self._http, "--mqtt", self._mqtt])
             ready = self.wait_for(self._ready, START_S, "the box is ready")
-            self.url = str(ready["http"])
+            self.url, self.mqtt = str(ready["http"]), str(ready["mqtt"])
             speed = [] if self._speed is None else ["--speed", str(self._speed)]
             where = ["--mqtt", str(ready["mqtt"]), "--data-dir", str(self.data_dir / "fleet")]
             robots = [] if self._robots is None else ["--robots", str(self._robots)]
