@@ -10,6 +10,7 @@ from flask import Flask
 
 from controller.store.queries import Unreadable
 from web.backend import Backend
+from web.console import floor
 from web.console.look import Look, Lookout
 from web.console.parts import Part, PartKey, write
 from web.live import FLEET, Live, News
@@ -76,16 +77,7 @@ class Board:
         """Positions and the like, as numbers: what moves is drawn by the browser."""
         if not wanted:
             return
-        robots = {
-            robot.id: {
-                "state": robot.state.value,
-                "position": robot.position,
-                "battery": robot.battery,
-                "loaded": bool(robot.load),
-            }
-            for robot in look.robots
-        }
-        text = json.dumps({"up": look.up, "robots": robots}, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(floor.fleet(look), separators=(",", ":"), ensure_ascii=False)
         changed, self._fleet = text != self._fleet, text
         self._live.hand_part(FLEET, News("fleet", "parts", None, text), changed=changed)
 
