@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from config.clock import steady
 from edge_agent.dial import open_socket
 from edge_agent.effects import Send
+from edge_agent.wire import BufferedSocket
 from schemas.topics import BadTopic, Topics
 
 _LOG = logging.getLogger(__name__)
@@ -71,10 +72,10 @@ class Listener(Protocol):
 class _Client(paho.Client):
     """Paho on a socket that was connected elsewhere, so that connecting holds nobody up."""
 
-    ready_socket: socket.socket
+    own_socket: BufferedSocket
 
-    def _create_socket(self) -> socket.socket:
-        return self.ready_socket
+    def _create_socket(self) -> BufferedSocket:
+        return self.own_socket
 
 
 class Link:
@@ -86,6 +87,10 @@ class Link:
         self._robot, self._settings, self._listener, self._will = robot, settings, listener, will
         self._loop = asyncio.get_running_loop()
         self._client: _Client | None = None
+        self._socket: BufferedSocket | None = None
+        self._flushing: asyncio.Handle | None = None
+        self._is_writing = False
+        """The system has no room, and will tell when there is some."""
         self._connection = 0
         self._since = 0.0
         self._failures = self._thrown_off = 0
@@ -175,12 +180,13 @@ class Link:
         self._connection += 1
         self._since, self._failure = steady(), None
         self._sizes, self._unanswered = {}, 0
-        self._client = self._new_client(ready)
-        self._loop.add_reader(ready, self._on_readable)
+        self._socket = BufferedSocket(ready)
+        self._client = self._new_client(self._socket)
+        self._loop.add_reader(self._socket, self._on_readable)
         self._client.reconnect()
         self._check()
 
-    def _new_client(self, ready: socket.socket) -> _Client:
+    def _new_client(self, own_socket: BufferedSocket) -> _Client:
         client = _Client(
             CallbackAPIVersion.VERSION2,
             self._robot,
@@ -188,7 +194,7 @@ class Link:
             protocol=MQTTProtocolVersion.MQTTv311,
             manual_ack=True,
         )
-        client.ready_socket = ready
+        client.own_socket = own_socket
         client.username_pw_set(self._robot, self._settings.password)
         client.max_inflight_messages_set(_INFLIGHT)
         client.max_queued_messages_set(_QUEUED)
@@ -197,8 +203,9 @@ class Link:
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_message, client.on_publish = self._on_message, self._on_publish
         client.on_disconnect, client.on_socket_close = self._on_disconnect, self._on_socket_close
+        # With these set paho leaves writing to us, and all packets of a turn leave together.
         client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_written
+        client.on_socket_unregister_write = lambda *_: None
         client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_S)
         return client
 
@@ -217,11 +224,14 @@ class Link:
 
     def _hang_up(self) -> None:
         client, self._client, self.is_up = self._client, None, False
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._socket is not None:
+            self._forget(self._socket)
+            self._socket.close()
+            self._socket = None
         if client is not None:
-            own = client.socket()
-            if own is not None:
-                self._forget(own)
-                own.close()
             # Paho closes once more when it is collected, and the descriptor may be another's by then.
             client.on_socket_close = client.on_socket_unregister_write = None
 
@@ -238,18 +248,35 @@ class Link:
 
     # ------------------------------------------------------------ the loop calls these
     def _on_readable(self) -> None:
-        client = self._client
-        if client is not None:
+        """Read all that has come; what was read of a connection that was lost since is good all the same."""
+        own = self._socket
+        while own is not None and own is self._socket and self._client is not None:
+            own.dry = False
             try:
-                client.loop_read()
+                self._client.loop_read()
             except _NOT_MQTT as error:
                 self._failure = f"the broker sent what is not MQTT: {error}"
             self._check()
+            if own.dry:
+                return
 
-    def _on_writable(self) -> None:
-        if self._client is not None:
-            self._client.loop_write()
-            self._check()
+    def _flush(self) -> None:
+        """Send what was handed over since the last time, in as few system calls as possible."""
+        self._flushing, own = None, self._socket
+        if self._client is None or own is None:
+            return
+        self._client.loop_write()
+        try:
+            own.flush()
+        except OSError as error:
+            self._failure = self._failure or f"the connection was lost: {error}"
+        self._check()
+        if own is self._socket and bool(own.unsent) != self._is_writing:
+            self._is_writing = not self._is_writing
+            if self._is_writing:
+                self._loop.add_writer(own, self._flush)
+            else:
+                self._loop.remove_writer(own)
 
     def _check(self) -> None:
         """Paho may notice a lost connection in any call; it is dropped where nothing of paho is running."""
@@ -294,16 +321,17 @@ class Link:
             self._loop.call_soon(self._check)
 
     def _on_want_write(self, client: Any, data: Any, sock: Any) -> None:  # noqa: ARG002
-        self._loop.add_writer(sock, self._on_writable)
-
-    def _on_written(self, client: Any, data: Any, sock: Any) -> None:  # noqa: ARG002
-        self._loop.remove_writer(sock)
+        if self._flushing is None:
+            self._flushing = self._loop.call_soon(self._flush)
 
     def _on_socket_close(self, client: Any, data: Any, sock: Any) -> None:  # noqa: ARG002
         """While the descriptor is still ours: its number may be given away at once."""
         self._forget(sock)
+        if sock is self._socket:
+            self._socket = None
 
-    def _forget(self, sock: Any) -> None:
+    def _forget(self, sock: BufferedSocket) -> None:
+        self._is_writing = False
         self._loop.remove_reader(sock)
         self._loop.remove_writer(sock)
 
