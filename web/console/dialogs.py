@@ -32,12 +32,14 @@ def field(name: str, limit: int = FIELD) -> str | None:
     return given or None
 
 
-def carry_out(command: str, args: dict[str, Any]) -> Done:
+def carry_out(command: str, args: dict[str, Any], part: str | None = None) -> Done:
     """Ask the controller in the name of who sent the form; raises `ApiError`.
 
-    Only our own pages send the header, other sites cannot: this is what stands against forged requests.
+    A form that asks for several things names each `part`, so that each is done once. Only our own pages send the
+    header, other sites cannot: this is what stands against forged requests.
     """
     if request.headers.get("HX-Request") != "true":
         raise ApiError("auth.origin", "Forms are sent by the console's own pages only.")
     asker = need_role("operator")
-    return backend().ask(command, args, asker, field("key", 255))
+    key = field("key", 200)
+    return backend().ask(command, args, asker, key if key is None or part is None else f"{key}:{part}")

@@ -2,11 +2,19 @@
 
 from flask import Blueprint
 
-from web.console import find, job, jobs, overview, robots, stream
+from web.console import find, job, job_actions, jobs, overview, robots, stream
 from web.console.frame import frame_facts
 from web.console.parts import Part
 
-BLUEPRINTS: tuple[Blueprint, ...] = (overview.page, jobs.page, job.page, robots.page, find.page, stream.page)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    overview.page,
+    jobs.page,
+    job_actions.page,
+    job.page,
+    robots.page,
+    find.page,
+    stream.page,
+)
 PARTS: dict[str, Part] = {
     part.name: part
     for part in (Part("frame", frame_facts), Part("overview", overview.facts), Part("robots", robots.facts))
