@@ -109,7 +109,8 @@ class Desk:
 
     def letters_about(self, attempt: int) -> list[Letter]:
         """Letters of one attempt."""
-        return [self.memory.letters[key] for key in self.memory.letters_of.get(attempt, ())]
+        keys = self.memory.letters_of.get(attempt)
+        return [self.memory.letters[key] for key in keys] if keys else []
 
     # ------------------------------------------------------------ holds
     def hold(self, robot: Robot, reason: str, attempt: int | None = None, note: str | None = None) -> None:

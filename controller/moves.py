@@ -62,8 +62,9 @@ class Moves:
             self.desk.memory.waiting[live.target].add(live.need)
         self.desk.counters[("moves", old.value, new.value)] += 1
         self.desk.tell(
-            "job", event, who, job=live.job, robot=live.robot, attempt=live.number, old=old, new=new, code=code, why=why
-        )
+            "job", str(event), who, job=live.job, robot=live.robot, attempt=live.number, old=old.value, new=new.value,
+            code=code, why=why,
+        )  # fmt: skip
         if leaves:
             self._leave(live, new, event, code, why)
         else:
@@ -73,7 +74,7 @@ class Moves:
         """The attempt is over for its job: slot free, letters gone (a revoke stays), children told."""
         desk = self.desk
         end = _ATTEMPT_END.get(event) or (AttemptState.CANCELLED if new == JobState.CANCELLED else AttemptState.FAILED)
-        jobs.close_attempt(desk.db, desk.pending, live.number, end, event, code, why, desk.now.utc_us)
+        jobs.close_attempt(desk.db, desk.pending, live.number, end, str(event), code, why, desk.now.utc_us)
         phase = _ROOT_PHASE.get(event, Phase.MONITOR_FAILED)
         reports.root(desk.pending, live.number, phase, desk.now.utc_us, reason=why)
         for letter in desk.letters_about(live.number):
@@ -102,6 +103,8 @@ class Moves:
     ) -> Cell:
         """Carry out the cell of (state, event) for a live job; returns the cell."""
         cell = LIFE[live.state, event]
+        if cell == Cell.NOTHING:
+            return cell
         if cell == Cell.BACK:
             self._cancel_refused(live, why)
         elif cell in (Cell.RETRY_FAILURE, Cell.RETRY_INTERRUPTED, Cell.RETRY_INTERRUPTED_HOLD):

@@ -8,8 +8,7 @@ from controller.domain.lifecycle import Cell, Event
 from controller.memory import Exclusion, Live, Robot
 from controller.moves import Moves
 from controller.store import jobs, reports
-from controller.store.connection import to_json
-from schemas.messages import ENDS, AnyRow, AttemptRow, BlockRow, DroppedRow, LogRow, Verdict
+from schemas.messages import ENDS, AnyRow, AttemptRow, BlockRow, DroppedRow, LogRow, SeenRow, Verdict
 from schemas.reading import BadRow, RowBatch
 from schemas.status import JobState, Phase
 
@@ -77,14 +76,14 @@ class Reports:
             self._quarantine(robot, journal, row, topic, row.reason)
             reports.record(self.desk.pending, known[0], seq, None, "unreadable", None, us)
             return
-        attempt = getattr(row, "attempt", None)
+        attempt = None if isinstance(row, DroppedRow | SeenRow) else row.attempt
         body = None if isinstance(row, LogRow) else row.model_dump_json(exclude_none=True, by_alias=True)
         reports.record(self.desk.pending, known[0], seq, attempt, row.kind, body, us)
         self.desk.counters[("reports", row.kind)] += 1
-        if isinstance(row, LogRow):
-            self._log(robot, row)
-        elif isinstance(row, AttemptRow | BlockRow):
+        if isinstance(row, AttemptRow | BlockRow):
             self._about_attempt(robot, journal, row, topic)
+        elif isinstance(row, LogRow):
+            self._log(robot, row)
 
     def _quarantine(self, robot: Robot, journal: str, row: BadRow | AnyRow, topic: str, reason: str) -> None:
         raw = row.raw if isinstance(row, BadRow) else row.model_dump_json(exclude_none=True).encode()
@@ -158,8 +157,11 @@ class Reports:
 
     def _settle_letters(self, row: AttemptRow | BlockRow) -> None:
         """The assign has arrived with *accepted* or an end; a command with any row that names it or a later one."""
-        command = getattr(row, "command", None) or 0
-        for letter in self.desk.letters_about(row.attempt):
+        letters = self.desk.letters_about(row.attempt)
+        if not letters:
+            return
+        command = row.command or 0 if isinstance(row, AttemptRow) else 0
+        for letter in letters:
             if letter.topic == "assign":
                 arrived = row.kind in ENDS or row.kind == "accepted"
             else:
@@ -237,7 +239,7 @@ class Reports:
             why = f"Cut off at block {row.path}. {why or ''}".strip()
         changes: dict[str, Any] = {"no_retry": int(live.no_retry)}
         if row.outputs is not None:
-            changes["outputs"] = to_json(row.outputs)
+            changes["outputs"] = reports.text_of(row.outputs)
         self.moves.apply(live, Event(row.kind), code=code, why=why, **changes)
         self._count_failures(robot, live, row)
 

@@ -3,7 +3,8 @@
 import sqlite3
 from typing import Any
 
-from controller.store.connection import to_json
+from pydantic_core import to_json
+
 from controller.store.pending import Pending
 from schemas.messages import BlockRow, LogRow
 from schemas.status import BLOCK_ENDED, PHASE_STATE, BlockState, Phase
@@ -79,21 +80,22 @@ def log(pending: Pending, robot: str, job: int | None, row: LogRow, now_us: int)
     pending.add(
         _LOG,
         (
-            job, row.attempt, robot, row.path, row.level, row.type, row.text, row.message, _json(row.args),
-            _json(row.output), row.artifact, row.time, now_us,
+            job, row.attempt, robot, row.path, row.level, row.type, row.text, row.message, text_of(row.args),
+            text_of(row.output), row.artifact, row.time, now_us,
         ),
     )  # fmt: skip
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else to_json(value)
+def text_of(value: Any) -> str | None:
+    """JSON that a robot sent, as text; a number too large for any reader (1e999) is null, as in the report's body."""
+    return None if value is None else to_json(value, inf_nan_mode="null").decode()
 
 
 def block(pending: Pending, row: BlockRow, now_us: int) -> None:
     """A block run reached a phase: the first row makes it, later ones add what they know."""
     word, state, ended, _ = _SHORT[row.status]
     run = (
-        row.attempt, row.n, row.path, row.try_, word, state, _json(row.inputs), _json(row.outputs),
+        row.attempt, row.n, row.path, row.try_, word, state, text_of(row.inputs), text_of(row.outputs),
         row.reason, now_us, now_us if ended else None, int(row.truncated),
     )  # fmt: skip
     _set_run(pending, run)

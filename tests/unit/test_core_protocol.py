@@ -1,5 +1,7 @@
 """The controller's side of the protocol: binding, leave to move, order, holds, heartbeats, time-outs, restarts."""
 
+import json
+
 import pytest
 
 from controller.core_settings import CoreSettings
@@ -289,6 +291,20 @@ def test_one_bad_row_never_blocks_those_behind_it() -> None:
     assert yard.state(uid) == "succeeded"
     assert robot.last("ack")["upto"] == 3
     assert len(yard.rows("quarantine")) == 1
+
+
+@pytest.mark.parametrize("column", ["inputs", "outputs"])
+def test_a_number_too_large_for_any_reader_is_null_and_holds_up_nothing(column: str) -> None:
+    yard = Yard()
+    robot, uid = running(yard)
+    block = robot.about("block", path="-1/1", n=1, status="start.begin", **{column: {"far": "TOO FAR"}})
+    envelope = {"v": 1, "journal": robot.journal, "boot": robot.boot, "first": 1, "rows": [
+        block | {"seq": robot.seq + 1}, robot.about("succeeded", outputs={"far": "TOO FAR"}) | {"seq": robot.seq + 2},
+    ]}  # fmt: skip
+    yard.hear("r1", "block-status", json.dumps(envelope).replace('"TOO FAR"', "1e999").encode())
+    assert yard.state(uid) == "succeeded"
+    assert yard.job(uid)["outputs"] == '{"far":null}'
+    assert [run[column] for run in yard.rows("block_runs") if run["n"] == 1] == ['{"far":null}']
 
 
 @pytest.mark.parametrize(
