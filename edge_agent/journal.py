@@ -5,14 +5,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from edge_agent.operations import BlockReport, PastRun
 from edge_agent.records import Ended, Held, OutRow
+from edge_agent.unwritten import Unwritten, stored
 from schemas.messages import ENDS
 from schemas.status import Phase
 
@@ -49,14 +49,6 @@ _ACK = "delete from rows where robot = ?1 and seq <= ?2 and seq + span <= ?2"
 _ACK_PART = "update rows set span = seq + span - ?2 - 1, seq = ?2 + 1 where robot = ?1 and seq <= ?2"
 _THIN = "delete from rows where robot = ? and seq > ? and seq <= ?"
 _DROPPED = "update rows set kind = 'dropped', attempt = null, span = ?3, body = x'7b7d' where robot = ?1 and seq = ?2"
-_HOLD = "insert into held values (?, ?, ?, ?, 0, 0, null, 0, null, null, 0)"
-_KEEP = """update held set command = ?3, started = ?4, pause = ?5, paused = ?6, stop = ?7, stop_command = ?8,
-  elapsed = ?9 where robot = ?1 and attempt = ?2"""
-_LET_GO = "delete from held where robot = ? and attempt = ?"
-_RUN = """insert into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set n = excluded.n,
-  status = excluded.status, inputs = coalesce(excluded.inputs, inputs), outputs = coalesce(excluded.outputs, outputs),
-  reason = coalesce(excluded.reason, reason)"""
-_DROP_RUNS = "delete from runs where robot = ? and attempt = ?"
 _END = "insert or replace into ended values (?, ?, ?, ?, ?, ?)"
 _FORGET = """delete from ended where robot = ?1 and attempt <
   (select attempt from ended where robot = ?1 order by attempt desc limit 1 offset ?2)"""
@@ -64,9 +56,12 @@ _FORGET = """delete from ended where robot = ?1 and attempt <
 _SHIFT = "update rows set seq = ?2 - seq where robot = ?1"
 _UPRIGHT = "update rows set seq = -seq where robot = ?1"
 _EXTENT = "select min(seq), count(*), max(case when span > 0 then seq + span end) from rows where robot = ?"
+_IN_HAND = "select attempt from held where robot = ?1 union select attempt from runs where robot = ?1"
 _ABOUT = "select attempt, seq, kind from rows where robot = ? and attempt is not null order by seq"
 
 
+_Batch = tuple[str, list[tuple[Any, ...]]]
+"""A statement, and the values it is executed with; the robot comes first."""
 Acknowledged = Literal["gone", "nothing", "old copy"]
 """What an acknowledgement did: rows are gone; none was left to go; the journal has a new id."""
 
@@ -103,7 +98,9 @@ class JournalFile:
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise NoJournal(f"{path} is not a journal: {error}") from error
-        self._pending: list[tuple[str, str, tuple[Any, ...]]] = []
+        self._batches: list[_Batch] = []
+        self._reached: dict[str, int] = {}
+        """For each robot the batch of its newest statement."""
         self._touched: dict[str, Journal] = {}
 
     @contextmanager
@@ -124,18 +121,21 @@ class JournalFile:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise NotWritten(str(error)) from error
-        touched, self._touched, self._pending = self._touched, {}, []
+        touched, self._touched, self._batches, self._reached = self._touched, {}, [], {}
         for journal in touched.values():
             journal.committed()
 
     def discard(self, robot: str) -> None:
         """Forget what one robot wrote since the last commit; its `Journal` must be made anew."""
-        self._pending = [write for write in self._pending if write[0] != robot]
+        for _, values in self._batches:
+            values[:] = [row for row in values if row[0] != robot]
         self._touched.pop(robot, None)
+        self._reached.pop(robot, None)
 
     def write(self, journal: "Journal", sql: str, *values: Any) -> None:
-        self._pending.append((journal.robot, sql, (journal.robot, *values)))
-        self._touched[journal.robot] = journal
+        """Statements of one robot keep their order; between robots there is none, so that equal ones run together."""
+        self.touch(journal)
+        _add(self._batches, self._reached, journal.robot, sql, values)
 
     def touch(self, journal: "Journal") -> None:
         self._touched[journal.robot] = journal
@@ -149,9 +149,24 @@ class JournalFile:
         self._db.close()
 
     def _write(self) -> None:
-        for sql, writes in groupby(self._pending, key=lambda write: write[1]):
-            self._db.executemany(sql, [values for _, _, values in writes])
+        late: list[_Batch] = []
+        reached: dict[str, int] = {}
+        for journal in self._touched.values():
+            for sql, values in journal.unwritten.statements():
+                _add(late, reached, journal.robot, sql, values)
+        for sql, rows in (*self._batches, *late):
+            self._db.executemany(sql, rows)
         self._db.executemany(_ROBOT, [(j.robot, j.id, j.head, j.highest) for j in self._touched.values()])
+
+
+def _add(batches: list[_Batch], reached: dict[str, int], robot: str, sql: str, values: tuple[Any, ...]) -> None:
+    place = reached.get(robot, 0)
+    while place < len(batches) and batches[place][0] != sql:
+        place += 1
+    if place == len(batches):
+        batches.append((sql, []))
+    batches[place][1].append((robot, *values))
+    reached[robot] = place
 
 
 class Journal:
@@ -176,6 +191,7 @@ class Journal:
         self._thinned_to: int = thinned_to or 0
         self._safe = self.head
         self._thin_at = max_rows
+        self.unwritten = Unwritten(attempt for (attempt,) in file.read(_IN_HAND, robot))
         self._answers = {attempt: seq for attempt, seq, kind in file.read(_ABOUT, robot) if _is_answer(kind)}
 
     # -------------------------------------------------------------- reports
@@ -254,12 +270,13 @@ class Journal:
 
     def hold(self, held: Held) -> None:
         """A new attempt is in hand."""
-        self._file.write(self, _HOLD, held.attempt, held.job, held.assign)
+        self.unwritten.hold(held)
+        self._file.touch(self)
 
     def keep(self, held: Held) -> None:
         """Write an attempt in hand as it stands now."""
-        flags = (held.command, held.started, held.pause, held.paused, held.stop, held.stop_command, held.elapsed)
-        self._file.write(self, _KEEP, held.attempt, *flags)
+        self.unwritten.keep(held)
+        self._file.touch(self)
 
     def held(self) -> list[Held]:
         """The attempts in hand at the last commit, oldest first."""
@@ -269,10 +286,8 @@ class Journal:
     def end(self, ended: Ended) -> None:
         """The attempt is over: its end is remembered, its place and block runs are not."""
         self._ended[ended.attempt] = ended
-        outputs = None if ended.outputs is None else to_json(ended.outputs)
-        self._file.write(self, _LET_GO, ended.attempt)
-        self._file.write(self, _DROP_RUNS, ended.attempt)
-        self._file.write(self, _END, ended.attempt, ended.job, ended.kind, ended.reason, outputs)
+        self.unwritten.end(ended.attempt)
+        self._file.write(self, _END, ended.attempt, ended.job, ended.kind, ended.reason, stored(ended.outputs))
         self._ends += 1
         if self._ends % 50 == 1:
             self._file.write(self, _FORGET, MEMORY - 1)
@@ -289,10 +304,8 @@ class Journal:
 
     def run(self, attempt: int, report: BlockReport) -> None:
         """Remember how far a block run is, for replay."""
-        values = (None if v is None else to_json(v) for v in (report.inputs, report.outputs))
-        self._file.write(
-            self, _RUN, attempt, report.path, report.try_, report.n, str(report.status), *values, report.reason
-        )
+        self.unwritten.run(attempt, report)
+        self._file.touch(self)
 
     def past(self, attempt: int) -> dict[tuple[str, int], PastRun]:
         """The block runs of an attempt in hand at the last commit, by path and try."""
@@ -307,6 +320,7 @@ class Journal:
         """The file has written everything so far."""
         self._safe = self.head
         self._ended.clear()
+        self.unwritten.committed()
         while len(self._fresh) > _FRESH:
             del self._fresh[next(iter(self._fresh))]
 

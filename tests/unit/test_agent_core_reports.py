@@ -85,6 +85,15 @@ def test_a_line_of_the_driver_has_a_level_that_the_wire_knows(b: Bench, said: in
     assert [row["level"] for row in b.rows.values() if row.get("text") == "a line"] == [told]
 
 
+def test_outputs_that_json_cannot_carry_do_not_end_the_agent(b: Bench) -> None:
+    b.begin()
+    b.end(outputs={"x": "\ud800!"})
+    b.answer()
+    assert [row["outputs"] for row in b.rows.values() if "outputs" in row] == [{"x": "?!"}]
+    b.finish()
+    assert b.words()[-1] == "succeeded"
+
+
 def test_an_old_disk_makes_a_new_journal(b: Bench) -> None:
     b.begin()
     old, head = b.journal.id, b.journal.head
