@@ -23,7 +23,7 @@ class HourCount(View):
 class OpenMatter(View):
     """A job that waits for a person."""
 
-    kind: MatterKind = Field(description="parked, whatever the state is, else the state")
+    kind: MatterKind = Field(description="parked: queued, but it may have run before a restore; else the state")
     job: JobRow
     since: Time | None = Field(description="since when it stands so; null: the move is no longer on record")
     robot: str | None = Field(description="that holds it, or held it then")

@@ -8,7 +8,7 @@ from controller.store.queries.catalogue import (
     page_of_deployments,
     page_of_flows,
 )
-from controller.store.queries.find import find
+from controller.store.queries.finding import find
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
 from controller.store.queries.floor import floor_plan
 from controller.store.queries.job_filters import JobFilter

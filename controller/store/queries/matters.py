@@ -28,11 +28,11 @@ _MOVE = (
 )
 _STATE = (
     f"select j.id, j.created_at, j.robot, j.attempt, j.flow_version, {_MOVE.format('new')}"  # noqa: S608
-    " from jobs j indexed by jobs_state where j.state = ? and j.parked = 0 order by j.id limit ?"
+    " from jobs j indexed by jobs_state where j.state = ? order by j.id limit ?"
 )
 _PARKED = (
     f"select j.id, j.created_at, j.robot, j.attempt, j.flow_version, {_MOVE.format('event')}"  # noqa: S608
-    " from jobs j indexed by jobs_parked where j.parked = 1 and j.ended_at is null order by j.id limit ?"
+    " from jobs j indexed by jobs_parked where j.parked = 1 and j.state = 'queued' order by j.id limit ?"
 )
 _BY_A_PERSON = (
     "(topic = 'robot' and event = 'hold ended' or topic = 'job' and event in ('force', 'released', 'cancel'))"
@@ -57,8 +57,9 @@ def open_matters(
 ) -> OpenMatters:
     """Jobs that need a person, the one that waits longest first, with counts of each kind.
 
-    Uncertain, parked, paused, and cancelling for longer than `cancelling_s`. Of each kind the first `MAX_MATTERS` are
-    looked at; with more, the total is not exact.
+    Uncertain, queued but parked, paused, and cancelling for longer than `cancelling_s`. (A parked job that a robot
+    holds goes on by itself, or becomes uncertain.) Of each kind the first `MAX_MATTERS` are looked at; with more, the
+    total is not exact.
     """
     by_kind = {kind: list(_of_kind(db, kind)) for kind in _KINDS}
     exact = all(len(found) <= MAX_MATTERS for found in by_kind.values())

@@ -7,8 +7,8 @@ from itertools import chain, zip_longest
 from schemas.views import Found
 
 _LIKE_AN_ID = re.compile(r"[0-9a-f-]{4,36}\Z")
-_TAIL = 6
-"""So many characters at least, if they are the last ones of an id."""
+_TAIL, _WHOLE = 6, 36
+"""So many characters at least, if they are the last ones of an id; and a whole id has so many."""
 MAX_TAILS = 10_000
 """The ends of so many of the newest ids are looked at."""
 MAX_NAMES = 10_000
@@ -34,7 +34,7 @@ def _jobs(db: sqlite3.Connection, text: str, limit: int) -> list[Found]:
     uids = [row["uid"] for row in db.execute(
         "select uid from jobs where uid >= ? and uid < ? order by uid desc limit ?", (text, text + "g", limit)
     )]  # fmt: skip
-    if len(uids) < limit and len(text) >= _TAIL:
+    if len(uids) < limit and _TAIL <= len(text) < _WHOLE:
         uids += [row["uid"] for row in db.execute(
             "select uid from (select uid from jobs where uid > '' order by uid desc limit ?)"
             " where substr(uid, -length(?)) = ? limit ?",
