@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from web.console import find, job, job_actions, jobs, overview, robots, stream
+from web.console import find, job, job_actions, jobs, overview, robot_accept, robot_actions, robots, stream
 from web.console.frame import frame_facts
 from web.console.parts import Part
 
@@ -12,10 +12,17 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     job_actions.page,
     job.page,
     robots.page,
+    robot_actions.page,
+    robot_accept.page,
     find.page,
     stream.page,
 )
 PARTS: dict[str, Part] = {
     part.name: part
-    for part in (Part("frame", frame_facts), Part("overview", overview.facts), Part("robots", robots.facts))
+    for part in (
+        Part("frame", frame_facts),
+        Part("overview", overview.facts),
+        Part("robots", robots.facts),
+        Part("robot", robots.about),
+    )
 }
