@@ -88,6 +88,7 @@ class Core:
         self.desk.out.clear()
         self.desk.acks.clear()
         self.desk.fresh.clear()
+        self.desk.versions.clear()  # an id that was rolled back will be given again
         self.desk.memory.load()
         self._wake_queued(self.desk.now)
 

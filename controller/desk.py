@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from config.clock import Instant
 from controller.core_settings import CoreSettings
 from controller.memory import Hold, Memory, Robot
-from controller.store import events, outbox, robots
+from controller.store import definitions, events, outbox, robots
 from controller.store.connection import Store
+from controller.store.definitions import FlowVersion
 from controller.store.outbox import Letter
 from controller.store.pending import Pending
 from schemas.messages import Ack, Message, Verdict
@@ -18,6 +19,8 @@ CONTROLLER = "controller"
 """Who moves a job when no person did."""
 RESERVED = frozenset({"yardmaster"})
 """User names on the broker that no robot may have: the controller's own may read and write everything."""
+
+_VERSIONS_KEPT = 256
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Desk:
         self.out: list[Outgoing] = []
         self.acks: dict[tuple[str, str, str], int] = {}
         self.fresh: dict[str, None] = {}
-        self.bundles: dict[int, str] = {}
+        self.versions: dict[int, FlowVersion] = {}
         self.connected = False
         self.counters: Counter[tuple[str, ...]] = Counter()
 
@@ -61,6 +64,14 @@ class Desk:
     def pending(self) -> Pending:
         """What this turn writes at its end."""
         return self.store.pending
+
+    def version(self, version_id: int) -> FlowVersion:
+        """A version of a flow by its inner id; the last ones that were asked for are remembered."""
+        if version_id not in self.versions:
+            if len(self.versions) >= _VERSIONS_KEPT:
+                self.versions.pop(next(iter(self.versions)))
+            self.versions[version_id] = definitions.version_by_id(self.db, version_id)
+        return self.versions[version_id]
 
     # ------------------------------------------------------------ sending
     def send(self, robot: str, kind: str, payload: bytes) -> None:

@@ -5,19 +5,8 @@ from datetime import UTC, datetime
 
 from controller.desk import Desk
 from controller.memory import Live
-from controller.store import definitions
 from controller.store.connection import to_json
 from schemas.messages import MAX_ASSIGN_BYTES
-
-_BUNDLES_KEPT = 256
-
-
-def _bundle(desk: Desk, version_id: int) -> str:
-    if version_id not in desk.bundles:
-        if len(desk.bundles) >= _BUNDLES_KEPT:
-            desk.bundles.pop(next(iter(desk.bundles)))
-        desk.bundles[version_id] = definitions.version_by_id(desk.db, version_id).bundle
-    return desk.bundles[version_id]
 
 
 def iso(us: int) -> str:
@@ -43,7 +32,7 @@ def assign_payload(desk: Desk, live: Live, job: sqlite3.Row, *, again: bool = Fa
     if live.requeue:
         head["lease_s"] = desk.settings.lease_s
     text = to_json({k: v for k, v in head.items() if v is not None})
-    bundle = _bundle(desk, job["flow_version"])
+    bundle = desk.version(job["flow_version"]).bundle
     marked = ',"again":true' if again else ""
     return f'{text[:-1]},"inputs":{job["parameters"]},"flow":{bundle}{marked}}}'.encode()
 

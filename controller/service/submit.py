@@ -41,9 +41,8 @@ class SubmitService:
         from controller.service import as_refusal
 
         try:
-            with self.desk.store.part():
-                one = JobSubmit.model_validate_json(to_json(raw))
-                return {"index": index, "jobs": self.submit(one, caller)["jobs"]}
+            one = JobSubmit.model_validate_json(to_json(raw))
+            return {"index": index, "jobs": self.submit(one, caller)["jobs"]}
         except Refused as refused:
             refusal = refused.refusal
         except ValidationError as error:
@@ -54,7 +53,7 @@ class SubmitService:
         return {"index": index, "error": refusal.model_dump(by_alias=True)}
 
     def submit(self, args: JobSubmit, caller: Caller) -> dict[str, Any]:
-        """One submission: one job for a queue, N for N robots."""
+        """One submission: one job for a queue, N for N robots; it is refused before anything is written."""
         settings = self._settings(args)
         _refuse_later_modes(args)
         version = self._version(settings)
@@ -68,7 +67,7 @@ class SubmitService:
         """A new job like an ended one, with the same flow version and target."""
         text = row["parameters"]
         if parameters is not None:
-            version = definitions.version_by_id(self.desk.db, row["flow_version"])
+            version = self.desk.version(row["flow_version"])
             text = self._inputs(version, parameters)
         same = (
             "flow", "flow_version", "need", "deployment", "max_retries", "on_lost", "safe", "queue_timeout_s",
@@ -102,13 +101,13 @@ class SubmitService:
         return merged | {"flow": saved.flow, "flow_version": saved.flow_version}
 
     def _version(self, settings: dict[str, Any]) -> definitions.FlowVersion:
-        version = definitions.version(self.desk.db, settings["flow"], settings["flow_version"])
-        if version is None:
+        found = definitions.version_id(self.desk.db, settings["flow"], settings["flow_version"])
+        if found is None:
             wanted = settings["flow"] + (f" version {settings['flow_version']}" if settings["flow_version"] else "")
             raise not_found("flow", wanted)
         if settings["on_lost"] == "requeue" and not settings["safe_to_repeat"]:
             raise invalid("/on_lost", "policy", "requeue needs safe_to_repeat: true")
-        return version
+        return self.desk.version(found)
 
     def _inputs(self, version: definitions.FlowVersion, parameters: dict[str, Any]) -> str:
         inputs, problems = bind_inputs(version.definition, parameters)

@@ -49,6 +49,16 @@ def version(db: sqlite3.Connection, flow: str, number: int | None) -> FlowVersio
     return _flow_version(row) if row else None
 
 
+def version_id(db: sqlite3.Connection, flow: str, number: int | None) -> int | None:
+    """The inner id of a version of a flow, of the newest one if no number is given."""
+    row = db.execute(
+        "select v.id from flows f join flow_versions v on v.flow = f.id and v.version = coalesce(?, f.latest)"
+        " where f.id = ?",
+        (number, flow),
+    ).fetchone()
+    return row["id"] if row else None
+
+
 def version_by_id(db: sqlite3.Connection, version_id: int) -> FlowVersion:
     """A version by its inner id."""
     return _flow_version(db.execute("select * from flow_versions where id = ?", (version_id,)).fetchone())

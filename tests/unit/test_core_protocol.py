@@ -6,7 +6,7 @@ import pytest
 
 from controller.core_settings import CoreSettings
 from schemas.commands import Frame
-from tests.fakes.yard import FakeRobot, Yard, running
+from tests.fakes.yard import PRINT_FLOW, FakeRobot, Yard, running
 
 
 def test_a_job_goes_out_is_granted_and_succeeds() -> None:
@@ -472,6 +472,27 @@ def test_a_rollback_forgets_what_the_turn_believed() -> None:
     assert len(robot.all("assign")) == 1
     yard.tick(5)
     assert yard.state(uid) == "assigned", "the answer clock of a number that was rolled back is forgotten with it"
+
+
+def test_a_flow_that_was_rolled_back_is_not_sent_in_the_place_of_the_next() -> None:
+    yard = Yard()
+    robot = yard.robot("r1")
+
+    def turn() -> None:
+        with yard.store.transaction():
+            for command, args in (
+                ("flow.save", {"flow": "lost", "definition": PRINT_FLOW}),
+                ("job.submit", {"flow": "lost", "target": {"queue": "main"}}),
+            ):
+                yard.core.command(yard.instant(), Frame(id=1, command=command, args=args))
+            yard.core.tick(yard.instant())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        turn()
+    yard.core.undo()
+    yard.submit(yard.flow("kept"))
+    assert robot.last("assign")["flow"]["id"] == "kept"
 
 
 def test_a_restored_database_parks_everything_until_people_and_robots_have_spoken() -> None:
