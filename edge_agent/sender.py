@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from edge_agent.asks import Asks, Beats
-from edge_agent.beats import heartbeat
+from edge_agent.beats import Beat
 from edge_agent.effects import Send
 from edge_agent.hands import Hands
 from edge_agent.journal import Journal
@@ -20,7 +20,7 @@ class Sender:
     def __init__(self, journal: Journal, hands: Hands, timing: Timing, rng: random.Random) -> None:
         self._journal, self._hands, self._timing = journal, hands, timing
         self.outbox = Outbox(journal, timing, rng)
-        self.asks, self.beats = Asks(timing.grant_age_s), Beats()
+        self.asks, self.beats, self._beat = Asks(timing.grant_age_s), Beats(), Beat()
         self.boot_id = ""
         self.beat_at = float("inf")
         self._is_connected = False
@@ -50,7 +50,7 @@ class Sender:
             return
         holds = [(hand, None if hand.granted else self.asks.new(hand.attempt, now)) for hand in self._hands]
         facts = {**facts, "boot": self.boot_id, "beat": self.beats.new(now)}
-        self._sends.append(heartbeat(self._journal, profile, holds, facts, telemetry))
+        self._sends.append(self._beat.compose(self._journal, profile, holds, facts, telemetry))
 
     def take(self, now: float) -> list[Send]:
         """Reports first, so that a heartbeat never speaks of rows that have not left."""

@@ -139,11 +139,44 @@ def test_heartbeats_say_what_is_held(b: Bench) -> None:
     assert (held.job, held.attempt, held.activity, held.path, held.ask) == ("job-1", 1, "running", "-1/1", None)
 
 
-def test_nonsense_from_the_driver_does_not_silence_the_agent(b: Bench) -> None:
-    b.driver.shown = Telemetry(battery=700.0)
+NONSENSE = {
+    "too large a number": Telemetry(battery=700.0),
+    "not a number": Telemetry(battery=float("nan")),
+    "another type": Telemetry(position={"x": "here", "y": 0}),
+    "no JSON": Telemetry(load={"x": object()}),
+    "half a character": Telemetry(load={"x": "\ud800"}),
+    "no mapping": Telemetry(load=7),  # type: ignore[arg-type]
+    "too much": Telemetry(load={"x": "y" * 300_000}),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_nonsense_from_the_driver_does_not_silence_the_agent(b: Bench, what: str) -> None:
+    for shown in (NONSENSE[what], Telemetry(50.0), NONSENSE[what]):
+        b.driver.shown = shown
+        b.sent.clear()
+        b.wait(2)
+        (beat,) = b.beats()
+        assert (beat.battery, beat.position, beat.load) == (
+            shown.battery if shown.battery == 50.0 else None,
+            None,
+            None,
+        )
+        assert beat.kind == b.profile.kind
+
+
+def test_a_heartbeat_shows_what_is_so_now(b: Bench) -> None:
+    load = {"pallet": {"weight": 1}}
+    for weight in (1, 2, 2, 3):
+        load["pallet"]["weight"] = weight
+        b.driver.shown = Telemetry(load=load)
+        b.sent.clear()
+        b.wait(2)
+        assert b.beats()[0].load == {"pallet": {"weight": weight}}
+    b.driver.shown = Telemetry()
     b.sent.clear()
     b.wait(2)
-    assert b.beats()[0].battery is None
+    assert b.beats()[0].load is None
 
 
 def test_beats_every_two_seconds_and_none_while_disconnected(b: Bench) -> None:
