@@ -24,6 +24,8 @@ _LONGEST_SLEEP_S = 1.0
 _LINK_TICK_S = 3.0
 _DISK_RETRY_S = 1.0
 _SLOW_COMMIT_S = 0.5
+_TOGETHER_S = 0.02
+"""Where many agents share a process: how late a time may be served, so that one turn serves many."""
 _SPREAD_S = 0.002
 """Between the first connections of two agents."""
 
@@ -199,6 +201,8 @@ class AgentProcess:
         if self._timer is not None:
             self._timer.cancel()
         left = self._times[0][0] - steady() if self._times else _LONGEST_SLEEP_S
+        if left > 0 and self._gather_s:
+            left = max(left, _TOGETHER_S)
         self._timer = self._loop.call_later(min(max(left, 0.0), _LONGEST_SLEEP_S), self._on_time)
 
     def _on_time(self) -> None:

@@ -114,6 +114,8 @@ class Seat:
 
     def tell_problems(self) -> None:
         """Log what was newly counted since the last time."""
+        if not self.core.problems and not self.counters:
+            return
         new = self.core.problems + self.counters - self._told
         self._told += new
         for what, count in new.items():
