@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 
 from controller.store import queries
-from schemas.status import RobotState
+from schemas.status import JobState, RobotState
 from schemas.views import JobRow, Robot
 from web.backend import Backend
 from web.console.look import Look
@@ -13,6 +13,7 @@ KEPT_S = 5.0
 """An estimate of minutes need not be made anew twice a second."""
 TOO_LATE = 2.0
 """A job that takes twice as long as usual is not like the others: nothing is said about it."""
+_GOES_ON = frozenset({JobState.ASSIGNED, JobState.RUNNING})
 _kept: tuple[Backend, float, dict[str, float]] | None = None
 
 
@@ -46,7 +47,7 @@ def _estimated(look: Look, db: queries.Connection) -> dict[str, float]:
 
 def _left_s(job: JobRow, usual_ms: int | None, at: datetime) -> float | None:
     """How long the job still takes if it is like the others."""
-    if usual_ms is None:
+    if usual_ms is None or job.state not in _GOES_ON:
         return None
     run_s = 0.0 if job.started_at is None else (at - datetime.fromisoformat(job.started_at)).total_seconds()
     usual_s = usual_ms / 1000

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from schemas.status import RobotState
 from schemas.views import FloorPlan, Robot
 from web.console.look import Look
 
-MARGIN_M, MARGIN_SHARE = 1.5, 0.03
+MARGIN_M, MARGIN_SHARE = 1.0, 0.02
 """Room around the plan; a robot beyond it is not on this floor."""
 HEARD_S = 6.0
 """A robot that was not heard for longer may be anywhere."""
@@ -22,7 +24,7 @@ class Drawing:
     """A plan ready to be drawn: its box (x, y, width, height in metres) and the rest as JSON for the browser."""
 
     box: tuple[float, float, float, float]
-    json: str
+    json: Markup
 
     def holds(self, robot: Robot) -> bool:
         """Whether the robot says that it is somewhere on this floor."""
@@ -87,10 +89,10 @@ def _m(metres: float) -> str:
     return f"{metres:.2f}".rstrip("0").rstrip(".")
 
 
-def _for_script(value: Any) -> str:
-    """JSON that may stand in a page: names cannot end the element that it stands in."""
+def _for_script(value: Any) -> Markup:
+    """JSON that may stand in a page: no name in it can end the element that it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
 
 
 def place(robot: Robot) -> tuple[float, float] | None:
@@ -103,10 +105,10 @@ def place(robot: Robot) -> tuple[float, float] | None:
 
 
 def fleet(look: Look) -> dict[str, Any]:
-    """What moves, as numbers: {up, robots: {id: {state, position, battery, loaded, known}}}.
+    """What moves, as numbers: {up, robots: {id: {state, position, battery, loaded, paused, known}}}.
 
-    `known`: the robot was heard just now, so that it is where it says. Numbers are as exact as screens are, so that
-    nothing is sent while everything stands still.
+    `paused`: it waits in the middle of a job. `known`: it was heard just now, so that it is where it says. Numbers are
+    as exact as screens are, so that nothing is sent while everything stands still.
     """
     heard = look.heard_at or look.at
     return {"up": look.up, "robots": {robot.id: _seen(robot, heard) for robot in look.robots}}
@@ -119,14 +121,22 @@ def _seen(robot: Robot, now: datetime) -> dict[str, Any]:
         "position": None if at is None else _where(robot, at),
         "battery": None if robot.battery is None else round(robot.battery),
         "loaded": bool(robot.load),
+        "paused": is_paused(robot),
         "known": robot.state is not RobotState.OFFLINE and _heard_lately(robot, now),
     }
 
 
+def is_paused(robot: Robot) -> bool:
+    """Whether it says that it waits in the middle of a job."""
+    return any(held.activity == "paused" for held in robot.held)
+
+
 def _where(robot: Robot, at: tuple[float, float]) -> dict[str, Any]:
+    where: dict[str, Any] = {"x": round(at[0], 2), "y": round(at[1], 2)}
     theta = (robot.position or {}).get("theta")
-    turned = isinstance(theta, int | float) and math.isfinite(theta)
-    return {"x": round(at[0], 2), "y": round(at[1], 2)} | ({"theta": round(float(theta), 2)} if turned else {})
+    if isinstance(theta, int | float) and math.isfinite(theta):
+        where["theta"] = round(float(theta), 2)
+    return where
 
 
 def _heard_lately(robot: Robot, now: datetime) -> bool:
@@ -135,6 +145,6 @@ def _heard_lately(robot: Robot, now: datetime) -> bool:
     return (now - datetime.fromisoformat(robot.last_seen)).total_seconds() <= HEARD_S
 
 
-def fleet_json(look: Look) -> str:
+def fleet_json(look: Look) -> Markup:
     """`fleet` for a page's script."""
     return _for_script(fleet(look))

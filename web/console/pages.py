@@ -2,13 +2,14 @@
 
 from flask import Blueprint
 
-from web.console import find, job, job_actions, jobs, overview, robot_accept, robot_actions, robots, stream
+from web.console import batch, find, job, job_actions, jobs, overview, robot_accept, robot_actions, robots, stream
 from web.console.frame import frame_facts
 from web.console.parts import Part
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     overview.page,
     jobs.page,
+    batch.page,
     job_actions.page,
     job.page,
     robots.page,
@@ -21,7 +22,7 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         Part("frame", frame_facts),
-        Part("overview", overview.facts),
+        *(Part(name, facts) for name, facts in overview.FACTS.items()),
         Part("robots", robots.facts),
         Part("robot", robots.about),
     )
