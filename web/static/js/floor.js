@@ -89,7 +89,10 @@ export class Floor {
     for (const robot of here) { gone.delete(robot.id); this.set(robot, jump); }
     for (const id of gone) { this.bots.get(id).e.remove(); this.bots.delete(id); }
     this.place(cut);
-    if (!this.bots.has(this.chosen)) this.choose(here.find(r => NEED.includes(r.state))?.id || here[0]?.id);
+    if (this.bots.has(this.chosen)) return;
+    this.choose(here.find(r => NEED.includes(r.state))?.id || here[0]?.id);
+    const bot = this.bots.get(this.chosen);
+    if (bot && this.box.scrollWidth > this.box.clientWidth) this.box.scrollLeft = bot.px[0] - this.box.clientWidth / 2;
   }
 
   set(robot, jump) {
@@ -148,7 +151,7 @@ export class Floor {
       if (!found) { out++; bot.text.textContent = ''; bot.tag.removeAttribute('width'); continue; }
       const { text, spot, w, h } = found, [x, y] = bot.px;
       bot.text.textContent = text;
-      used.push([x + spot[0], y + spot[1], x + spot[0] + w, y + spot[1] + h]);
+      used.push([x + spot[0] - 3, y + spot[1] - 1, x + spot[0] + w + 3, y + spot[1] + h + 1]);
       bot.text.setAttribute('x', (spot[0] + (need ? 7 : 1)).toFixed(1));
       bot.text.setAttribute('y', (spot[1] + h / 2 + em * .36).toFixed(1));
       if (need) for (const [key, value] of Object.entries({ x: spot[0], y: spot[1], width: w, height: h })) bot.tag.setAttribute(key, value.toFixed(1));
