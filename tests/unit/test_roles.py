@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from werkzeug.routing import Rule
 
 from schemas.commands import Caller
 from web import WebSettings, create_app
 from web.api import ROUTES
+from web.console.pages import BLUEPRINTS
 from web.errors import STATUS
 from web.roles import ROLES, Role, allowed
 from web.routes import Route
@@ -31,10 +34,32 @@ def test_every_route_declares_the_role_it_needs(route: Route) -> None:
     assert route.role == wanted
 
 
-def test_flask_knows_no_route_beside_the_table(tmp_path: Path) -> None:
+def beside_the_table(app: Flask) -> list[Rule]:
+    """What Flask answers that is no row of the API's table: the console's pages and dialogs, and files."""
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint not in {route.name for route in ROUTES}]
+
+
+def test_flask_knows_no_route_beside_the_table_and_the_console(tmp_path: Path) -> None:
     app = create_app(WebSettings(tmp_path))
-    beside = {rule.endpoint for rule in app.url_map.iter_rules()} - {route.name for route in ROUTES}
-    assert beside == {"static", "openapi_document", "pages.show_board"}
+    pages = {blueprint.name for blueprint in BLUEPRINTS}
+    others = {rule.endpoint for rule in beside_the_table(app) if rule.endpoint.partition(".")[0] not in pages}
+    assert others == {"static", "openapi_document"}
+
+
+def test_who_has_no_role_sees_no_page_and_no_dialog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked before anything else: an unknown id must not answer differently from a known one."""
+    app = create_app(WebSettings(tmp_path))
+    monkeypatch.setattr("web.console.frame.allowed", lambda _caller, _role: False)
+    client = app.test_client()
+    asked = [
+        (method, re.sub(r"<[^>]+>", "x", re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)))
+        for rule in beside_the_table(app)
+        if rule.endpoint not in ("static", "openapi_document")
+        for method in (rule.methods or set()) - {"OPTIONS"}
+    ]
+    headers = {"Host": "localhost", "HX-Request": "true"}
+    answers = {(method, path): client.open(path, method=method, headers=headers).status_code for method, path in asked}
+    assert answers == dict.fromkeys(answers, 403)
 
 
 def test_names_of_routes_are_unique() -> None:

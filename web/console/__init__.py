@@ -14,7 +14,7 @@ def install(app: Flask) -> None:
     """Mount the pages on an application that has its backend."""
     backend: Backend = app.extensions[EXTENSION]
     language.install(app)
-    frame.install(app)
+    frame.install(app, frozenset(blueprint.name for blueprint in BLUEPRINTS))
     problems.install(app)
     app.jinja_env.filters.update(
         clock=text.clock, moment=text.moment, duration=text.duration, number=text.number, short_id=text.short_id

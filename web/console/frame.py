@@ -95,8 +95,13 @@ def theme() -> str | None:
     return given if given in ("light", "dark") else None
 
 
-def install(app: Flask) -> None:
-    """Let browsers run our own scripts on pages, and nothing else."""
+def install(app: Flask, pages: frozenset[str]) -> None:
+    """Ask for a role before any page (by its blueprint) looks at anything; let browsers run our own scripts only."""
+
+    @app.before_request
+    def roles() -> None:
+        if request.blueprint in pages:
+            need_role("viewer" if request.method in ("GET", "HEAD") else "operator")
 
     @app.after_request
     def policy(response: Any) -> Any:
