@@ -1,53 +1,89 @@
-"""A socket for paho that reads and writes in large pieces: one system call for many small packets."""
+"""A socket for MQTT that reads and writes in large pieces: one system call for many small packets."""
 
 import socket
 from collections.abc import Callable
+from typing import NamedTuple
+
+from controller.packets import KIND, PUBACK, PUBLISH, span
 
 _CHUNK = 1 << 16
 
 
+class Front(NamedTuple):
+    """A whole packet; the body of one that paho reads stays in the buffer, and is not given here."""
+
+    header: int
+    body: bytes | None
+
+
 class BufferedSocket:
-    """What paho sees of a connection; `flush` sends what it wrote, `held` makes it stop reading between packets."""
+    """A connection whose PUBLISH and PUBACK packets we take ourselves; all others paho reads and writes, each whole."""
 
     def __init__(self, raw: socket.socket, most_unsent: int) -> None:
         raw.settimeout(0)
         self._raw = raw
         self._most_unsent = most_unsent
-        self._in = b""
+        self._in = bytearray()
         self._at = 0
         self._out = bytearray()
-        self.held = False
         self.dry = False
-        """The last read found nothing; it may find something once the selector says so."""
+        """There was no whole packet at the last look; there may be one once the selector says so."""
+        self.ended = False
+        """The other side has closed, or the connection is lost: paho is told so when it reads."""
 
     @property
     def unread(self) -> bool:
         """Something is in the buffer, which no selector knows of."""
-        return self._at < len(self._in)
+        return self._at < len(self._in) and not self.dry
 
     @property
     def unsent(self) -> int:
         """Bytes written and not yet taken by the system."""
         return len(self._out)
 
-    def recv(self, size: int) -> bytes:
-        """Up to `size` bytes; raises `BlockingIOError` when there are none or reading is held."""
-        if self.held:
-            raise BlockingIOError
-        if self._at >= len(self._in):
-            self._refill()
-        start = self._at
-        data = self._in[start : start + size]
-        self._at = start + len(data)
-        return data
+    def take(self) -> Front | None:
+        """The next packet, None if there is no whole one; raises `NotMqtt`, and nothing can be read afterwards."""
+        while True:
+            body = span(self._in, self._at)
+            if body is not None and body[1] <= len(self._in):
+                return self._taken(*body)
+            if not self._refill():
+                self.dry = True
+                return None
 
-    def _refill(self) -> None:
-        self._in, self._at = b"", 0
+    def _taken(self, start: int, end: int) -> Front:
+        header = self._in[self._at]
+        if header & KIND not in (PUBLISH, PUBACK):
+            return Front(header, None)
+        body = bytes(self._in[start:end])
+        self._at = end
+        return Front(header, body)
+
+    def _refill(self) -> bool:
+        """Read once behind what is there; whether there is more now."""
+        if self._at:
+            del self._in[: self._at]
+            self._at = 0
         try:
-            self._in = self._raw.recv(_CHUNK)
+            data = self._raw.recv(_CHUNK)
         except BlockingIOError:
-            self.dry = True
-            raise
+            return False
+        except OSError:
+            data = b""
+        self.ended = not data
+        self._in += data
+        return bool(data)
+
+    # ------------------------------------------------------------ what paho sees
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes of what `take` left; raises `BlockingIOError` when there are none."""
+        if self._at >= len(self._in):
+            if self.ended:
+                return b""
+            raise BlockingIOError
+        data = bytes(self._in[self._at : self._at + size])
+        self._at += len(data)
+        return data
 
     def send(self, buffer: bytes | bytearray) -> int:
         """Take bytes for the next `flush`; raises `BlockingIOError` when too many wait already."""
@@ -55,6 +91,11 @@ class BufferedSocket:
             raise BlockingIOError
         self._out += buffer
         return len(buffer)
+
+    # ------------------------------------------------------------ what the link sees
+    def write(self, packet: bytes) -> None:
+        """Take a packet for the next `flush`; whoever writes asks `unsent` before."""
+        self._out += packet
 
     def flush(self) -> None:
         """Give the system what it takes; raises `OSError` when the connection is gone."""

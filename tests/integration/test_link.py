@@ -13,11 +13,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 import controller.link
 from config.clock import steady
 from config.settings import Address
-from controller.link import MOST_INFLIGHT, Link, LinkSettings, Received
+from controller.link import Link, LinkSettings, Received
 from schemas.topics import Topics
 from tests.conftest import Broker, _listens, _start
 from tests.fakes.broker import ScriptedBroker, connack, welcome
 from tests.waiting import wait_for
+
+MOST_INFLIGHT = 1000
+"""The broker lets so many messages wait for their acknowledgement."""
 
 
 class Driven:
@@ -277,3 +280,27 @@ def test_a_broker_that_says_nothing_is_given_up(topics: Topics, monkeypatch: pyt
     monkeypatch.setattr(controller.link, "_CONNECT_S", 0.2)
     with scripted(lambda _connection: None) as fake, driven(fake.port, topics, connected=False) as link:
         link.until(lambda: "does not answer" in link.link.problem, "the reason")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_quiet_connection_is_asked_after(topics: Topics, monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> None:
+    monkeypatch.setattr(controller.link, "KEEPALIVE_S", 1)
+    asked: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        welcome(connection)
+        while True:
+            packet = connection.recv(4096)
+            if not packet:
+                return
+            asked.append(packet)
+            if answers:
+                connection.sendall(b"\xd0\0")
+
+    with scripted(script) as fake, driven(fake.port, topics) as link:
+        if answers:
+            link.until(lambda: len(asked) >= 3, "three questions")
+            assert (link.link.connected, link.link.connection) == (True, 1)
+        else:
+            link.until(lambda: link.link.connection >= 2, "another connection")
+        assert set(asked) == {b"\xc0\0"}
