@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.2
 COMMENT_EVERY_S = 15.0
+COMMENT = ": still here\n\n"
 MAX_BEHIND = 10_000
 """So many moves are sent again to a stream that comes back; one that missed more is told to load anew."""
 _BATCH = 500
@@ -85,8 +86,8 @@ class Live:
             stream.after = events[-1].id
             yield from (news for news in map(_of_move, events) if stream.wanted.fits(news))
 
-    def messages(self, stream: Stream, every_s: float = COMMENT_EVERY_S) -> Iterator[str]:
-        """Everything a stream sends, for as long as it is open."""
+    def messages(self, stream: Stream, every_s: float = COMMENT_EVERY_S, still: str = COMMENT) -> Iterator[str]:
+        """Everything a stream sends, for as long as it is open; `still` when there was nothing for `every_s`."""
         yield "retry: 2000\n\n"
         for news in self.missed(stream):
             yield news.text
@@ -94,7 +95,7 @@ class Live:
             try:
                 found = stream.next(every_s)
             except queue.Empty:
-                yield ": still here\n\n"
+                yield still
             else:
                 if found is not None:
                     yield found.text

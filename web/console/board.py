@@ -51,14 +51,14 @@ class Board:
                     self._thread = None
                     self._shown.clear()
                     return
-            began = time.monotonic()
+            began = time.thread_time()  # waiting for a controller that does not answer is no work
             try:
                 self._show(self.look())
             except Unreadable as error:
                 logger.warning("board: %s", error)
             except Exception:
                 logger.exception("board: a part could not be written")
-            pause.wait(max(EVERY_S, RESTS * (time.monotonic() - began)))
+            pause.wait(max(EVERY_S, RESTS * (time.thread_time() - began)))
 
     def _show(self, look: Look) -> None:
         wanted = self._live.watched_parts()

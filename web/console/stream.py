@@ -11,6 +11,9 @@ from web.live import FLEET, TooManyStreams, Wanted
 
 page = Blueprint("live", __name__)
 MAX_WANTED = 32
+STILL_EVERY_S = 5.0
+STILL = "event: still\ndata: {}\n\n"
+"""A page hears this instead of a comment, which browsers keep to themselves: without it the line is dead."""
 
 
 def _list(name: str) -> list[str]:
@@ -26,7 +29,7 @@ def _wanted() -> Wanted:
 
 @page.get("/live")
 def open_live() -> Response:
-    """Server-sent events: `part` {part, html}, `fleet`, and moves as on the API's stream.
+    """Server-sent events: `part` {part, html}, `fleet`, `still` after 5 s of nothing, and moves as on the API's stream.
 
     Lists are separated by blanks: `parts=overview.en fleet`, `topics=jobs`, `jobs=ID ID`; `after` or `Last-Event-ID`
     goes on where a stream ended. Over the limit: 503 with `Retry-After`.
@@ -43,7 +46,9 @@ def open_live() -> Response:
         raise full() from error
     if wanted.parts:
         board().wake()
-    response = Response(live.messages(stream), content_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+    response = Response(
+        live.messages(stream, STILL_EVERY_S, STILL), content_type=EVENTS, headers={"X-Accel-Buffering": "no"}
+    )
     response.call_on_close(lambda: live.leave(stream))
     return response
 

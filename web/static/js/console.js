@@ -29,11 +29,13 @@ export function span(seconds) {
   if (!h && !m) return zh ? `${s} 秒` : `${s} s`;
   return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
+let known = Date.now();                     // up to when we know: what goes on stands still while we are not told
 function tick() {
   const now = Date.now();
   for (const e of $$('[data-clock]')) e.textContent = new Date(now).toLocaleTimeString('en-GB');
-  if (document.body.dataset.state === 'ok') for (const e of $$('[data-since]')) {
-    const text = span((now - Date.parse(e.dataset.since)) / 1000);
+  known = document.body.dataset.state === 'ok' ? now : Date.parse($('#top').dataset.heard) || known;
+  for (const e of $$('[data-since]')) {
+    const text = span((known - Date.parse(e.dataset.since)) / 1000);
     if (e.textContent !== text) e.textContent = text;
   }
 }

@@ -39,7 +39,7 @@ function show(what, at) {
   body.dataset.state = what ? 'disconnected' : 'ok';
   document.getElementById('lost').hidden = !what;
   if (what) {
-    const key = `lost${what[0].toUpperCase()}${what.slice(1)}`;
+    const key = what === 'controller' && !at ? 'lostNever' : `lost${what[0].toUpperCase()}${what.slice(1)}`;
     document.getElementById('lost-what').textContent = words[key].replace('{time}', time(at));
     for (const e of document.querySelectorAll('[data-lost]')) e.hidden = e.dataset.lost !== what;
   } else if (was) document.getElementById('say').textContent = words.back;
@@ -57,20 +57,33 @@ const controller = () => {
   show(top.dataset.up === 'false' ? 'controller' : null, top.dataset.heard);
 };
 
-let tries = 0;
+let tries = 0, stale = document.hidden;
+function open() {
+  tries = 0;
+  body.dataset.live = 'yes';
+  controller();
+  if (stale) tell('state', { lost });       // what lives on moves may have missed some: it reads anew
+  stale = true;
+}
 function heard(name, data) {
-  if (name === 'open') { tries = 0; body.dataset.live = 'yes'; controller(); } else if (name === 'full') show('full');
-  else if (name === 'lost') { if (tries++ > 0) show('box'); }         // one lost try is a hiccup
+  if (name === 'open') open();
+  else if (name === 'full') show('full', data.at);
+  else if (name === 'lost') { if (tries++ > 0 || data.sure) show('box', data.at); }   // one lost try is a hiccup
   else if (name === 'part') { if (list('parts').includes(data.part)) swap(data.html); if (data.part.startsWith('frame.')) controller(); }
   else if (name === 'resync') { location.reload(); }
   else tell(name, data);
 }
 
 // Elements with ids replace their namesakes. What belongs to the reader stays: attributes named in `data-keep` (open,
-// hidden …), and all inside of `data-mine` (a field being filled in, an open list).
+// hidden …), and all inside of `data-mine` (a field being filled in, an open list). Rows never move by themselves: one
+// with `data-stays` is not taken away, one with `data-waits` does not come; the page says so instead. Running times
+// (`data-since`) keep their text until they are counted again.
+const has = (node, mark) => Boolean(node.dataset && mark in node.dataset);
 const KEEP = { callbacks: {
   beforeAttributeUpdated: (name, node) => !node.dataset?.keep?.split(' ').includes(name),
-  beforeNodeMorphed: node => !(node.dataset && 'mine' in node.dataset),
+  beforeNodeMorphed: node => !has(node, 'mine'),
+  beforeNodeAdded: node => !has(node, 'waits'),
+  beforeNodeRemoved: node => !has(node, 'stays') && !(node.nodeType === Node.TEXT_NODE && has(node.parentNode, 'since')),
 } };
 export function swap(html) {
   const box = document.createElement('template');
