@@ -1,0 +1,17 @@
+"""All measurements by name, in the order in which they run."""
+
+from collections.abc import Callable
+
+from scripts.benchmark import dashboards, history, idle, latency, memory, restart, throughput
+from scripts.benchmark.figures import Figure
+from scripts.benchmark.scale import Plan
+
+MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
+    "throughput": throughput.measure,
+    "latency": latency.measure,
+    "idle": idle.measure,
+    "history": history.measure,
+    "restart": restart.measure,
+    "memory": memory.measure,
+    "dashboards": dashboards.measure,
+}
