@@ -1,20 +1,72 @@
-"""One job: its state with the reason, blocks and attempts, logs, parameters, moves."""
+"""One job: its state with the reason, blocks and attempts on one scale, logs, parameters, moves."""
 
-from flask import Blueprint
+from typing import Any
 
-from controller.store import queries
-from web.console.frame import board, need_role, reader, show
-from web.errors import not_found
+from flask import Blueprint, Response, render_template, request
+
+from web.console import job_address
+from web.console.frame import board, need_role, show
+from web.console.job_logs import SWITCH
+from web.console.job_view import REGIONS, View, read, read_lines
+from web.console.job_words import activity_word, branch_word, source_field
+from web.console.language import spoken
+from web.console.words import hold_sentence
+from web.errors import ApiError, invalid
 
 page = Blueprint("job", __name__)
+HIGHEST = 2**62
 
 
 @page.get("/jobs/<job>")
 def show_job(job: str) -> str:
-    """The page."""
+    """The page; its address says which attempt and which log lines are shown."""
     need_role("viewer")
-    with reader().reading() as db:
-        found = queries.jobs_by_uid(db, [job])
-    if not found:
-        raise not_found("job", job)
-    return show("console/job.html", "jobs", board().look(), job=found[0])
+    view = read(job, board().look(), job_address.read(request.args), REGIONS)
+    return show("console/job.html", "jobs", view.look, **_values(view))
+
+
+@page.get("/jobs/<job>/part")
+def show_part(job: str) -> str:
+    """Regions of the page as they are now (`only`, separated by blanks): what the browser puts in place of them."""
+    need_role("viewer")
+    wanted = frozenset((request.args.get("only") or " ".join(REGIONS)).split(" ")) - {""}
+    if not wanted <= set(REGIONS):
+        raise invalid("query", "/only", "invalid", "Regions of this page.")
+    view = read(job, board().look(), job_address.read(request.args), wanted, upto=_upto())
+    return render_template("console/job_part.html", lang=spoken(), look=view.look, wanted=wanted, **_values(view))
+
+
+@page.get("/jobs/<job>/lines")
+def show_older(job: str) -> Response:
+    """Older log lines, with where the next ones are; raises `ApiError`."""
+    need_role("viewer")
+    address = job_address.read(request.args)
+    found = read_lines(job, address, after=request.args.get("after") or None)
+    html = render_template("console/job_lines.html", lang=spoken(), lines=found, address=address, uid=job)
+    return Response(html, content_type="text/html")
+
+
+def _values(view: View) -> dict[str, Any]:
+    return {
+        "v": view,
+        "job": view.job,
+        "address": view.address,
+        "switch": SWITCH,
+        "branch_word": branch_word,
+        "activity_word": activity_word,
+        "hold_sentence": hold_sentence,
+        "source_field": source_field,
+    }
+
+
+def _upto() -> int | None:
+    text = request.args.get("upto") or ""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text[:20]) > HIGHEST:
+        raise _wrong()
+    return int(text)
+
+
+def _wrong() -> ApiError:
+    return invalid("query", "/upto", "invalid", "The number of a log line.")

@@ -12,7 +12,7 @@ from controller.store.queries.finding import find
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
 from controller.store.queries.floor import floor_plan
 from controller.store.queries.job_filters import JobFilter
-from controller.store.queries.job_lists import Order, count_jobs, newer_than, page_of_jobs
+from controller.store.queries.job_lists import Order, count_jobs, cursor_at, newer_than, page_of_jobs
 from controller.store.queries.jobs import (
     index_of_job,
     job_id,
@@ -22,6 +22,7 @@ from controller.store.queries.jobs import (
     shown_attempt,
 )
 from controller.store.queries.line import usual_duration_ms, waits_ahead
+from controller.store.queries.log_counts import count_logs
 from controller.store.queries.matters import open_matters, settled_by_people
 from controller.store.queries.moves import events_after, last_event, page_of_job_events, page_of_robot_events
 from controller.store.queries.overview import jobs_per_hour, outcomes_since, waiting_since
@@ -45,6 +46,8 @@ __all__ = [
     "belongs",
     "bind",
     "count_jobs",
+    "count_logs",
+    "cursor_at",
     "deployment",
     "events_after",
     "find",
