@@ -57,7 +57,12 @@ SOURCES: dict[str, str] = {
     "api": N_("API"),
     "rerun": N_("re-send"),
     "retry": N_("re-send"),
+    "resend": N_("re-send"),
     "child": N_("child job"),
+    "dispatch": N_("dispatch"),
+    "button": N_("button"),
+    "system": N_("system"),
+    "handheld": N_("handheld"),
 }
 _SHAPES = {"on_hold": "hold", "not_executed": "none", "created": "assigned"}
 

@@ -46,6 +46,7 @@ __all__ = [
     "belongs",
     "bind",
     "count_jobs",
+    "cursor_at",
     "count_logs",
     "cursor_at",
     "deployment",

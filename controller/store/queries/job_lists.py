@@ -80,6 +80,15 @@ def page_of_jobs(
     return JobPage(items=items, next=None if stop is None else cursor(binding, chosen.sort, stop))
 
 
+def cursor_at(db: sqlite3.Connection, f: JobFilter, order: Order, uid: str) -> str | None:
+    """The place of a job in a list: a page after it goes on behind that job. None if the job has no such place."""
+    chosen = plan(db, f, order)
+    row = db.execute(f"select {', '.join(KEYS[chosen.sort])} from jobs where uid = ?", (uid,)).fetchone()  # noqa: S608
+    if row is None or None in tuple(row):
+        return None
+    return cursor(bind("jobs", vars(f), order), chosen.sort, tuple(row))
+
+
 def count_jobs(db: sqlite3.Connection, f: JobFilter) -> JobCounts:
     """How many jobs fit: exact by state and queue (from counters) or where few rows fit; else at least so many."""
     if f == JobFilter(states=f.states, queue=f.queue):
