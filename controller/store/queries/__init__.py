@@ -46,7 +46,6 @@ __all__ = [
     "belongs",
     "bind",
     "count_jobs",
-    "cursor_at",
     "count_logs",
     "cursor_at",
     "deployment",
