@@ -1,7 +1,7 @@
 """The controller's connection to the broker: the only place that knows paho, driven by the controller's own loop.
 
-Paho opens, guards and closes the connection. Messages and their acknowledgements, nearly all of the traffic, pass it by:
-as bytes of our own (`controller.packets`) a packet costs a small part of what it costs there.
+Paho opens, guards and closes the connection. Messages and their acknowledgements, nearly all of the traffic, pass it
+by: as bytes of our own (`controller.packets`) a packet costs a small part of what it costs there.
 """
 
 import logging

@@ -52,7 +52,7 @@ def drawn(plan: FloorPlan | None) -> Drawing | None:
 
 def _drawn(plan: FloorPlan) -> Drawing:
     box = _box(plan)
-    at = {node.id: (node.x, -node.y) for node in plan.nodes}
+    at = {node.id: (node.x, 0.0 - node.y) for node in plan.nodes}
     ways = [(*at[edge.from_], *at[edge.to]) for edge in plan.edges]
     shown = {
         "name": plan.name,

@@ -96,9 +96,12 @@ def show_stranger(robot: str) -> Response:
     """What it claims, and what it is to be here."""
     need_role("admin")
     look, found = _read(robot)
-    if found is None:
-        return Response(dialogs.ask("console/robots/known.html", robot=robot), content_type="text/html")
-    return _ask(look, found, None, {})
+    return _known(robot) if found is None else _ask(look, found, None, {})
+
+
+def _known(robot: str) -> Response:
+    """Somebody added it: what they said about it is not written over."""
+    return Response(dialogs.ask("console/robots/known.html", robot=robot), content_type="text/html")
 
 
 @page.post("/robots/<robot>/accept")
@@ -106,13 +109,15 @@ def add_stranger(robot: str) -> Response:
     """Add it."""
     need_role("admin")
     look, found = _read(robot)
+    if found is None:
+        return _known(robot)
     given = Given.read()
-    if found is not None and (errors := given.wrong()):
+    if errors := given.wrong():
         return _ask(look, found, given, errors)
-    dialogs.carry_out("robot.put", _declared(robot, found, given))
+    dialogs.carry_out("robot.put", _declared(found, given))
     return dialogs.said(_("%(robot)s is added and gets work.", robot=robot))
 
 
-def _declared(robot: str, found: UnknownRobot | None, given: Given) -> dict[str, Any]:
-    kind = (found.kind if found is not None else None) or "agv"
-    return {"robot": robot, "name": given.name, "kind": kind, "queues": given.wanted, "tags": given.tags}
+def _declared(found: UnknownRobot, given: Given) -> dict[str, Any]:
+    kind = found.kind or "agv"  # what it is, its next heartbeat says again
+    return {"robot": found.robot, "name": given.name, "kind": kind, "queues": given.wanted, "tags": given.tags}

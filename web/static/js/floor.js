@@ -1,7 +1,7 @@
 // The floor plan with robots on it: the plan is scaled to its box, robots and names keep their size on the screen.
 const NS = 'http://www.w3.org/2000/svg', HANDHELD = 760, WIDE_REM = 46;
 const LOOK = { on_hold: 'hold' }, NEED = ['on_hold', 'offline', 'paused'], SIGNS = ['charging', 'disabled', 'draining', 'on_hold', 'paused'];
-const SOFT_MS = [400, 2200];
+const SOFT_MS = [400, 2200], NAMED = 80;
 const svg = (name, more = {}, ...inner) => {
   const e = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(more)) e.setAttribute(key, value);
@@ -60,7 +60,7 @@ export class Floor {
       used.push([this.X(x) - half, this.Y(y) - half, this.X(x) + half, this.Y(y) + half]);
     }
     for (const [name, x, y, w, h] of areas) this.name(names, name, em, 'an', [[this.X(x) + 6, this.Y(y) + 4], [this.X(x) + 6, this.Y(y + h) - em - 6]], this.X(x + w) - 4, used);
-    for (const [id, , x, y] of stations) {
+    if (stations.length <= NAMED) for (const [id, , x, y] of stations) {
       const wide = this.wide(id, em), X = this.X(x), Y = this.Y(y), far = half + 3;
       this.name(names, id, em, '', [[X - wide / 2, Y + far], [X - wide / 2, Y - far - em], [X + far, Y - em / 2], [X - far - wide, Y - em / 2]], this.size[0], used);
     }
