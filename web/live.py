@@ -1,19 +1,21 @@
 """Live news for browsers and systems: one thread looks for new moves and hands them to every open stream."""
 
 import logging
-import queue
 import threading
+import time
 from collections.abc import Iterator
 
 from controller.store.queries import Connection, JobWatch, Reader, Unreadable, Watch, events_after, last_event
 from schemas.views import Event, View
-from web.news import FLEET, News, Stream, Wanted, resync
+from web.news import FLEET, Bundle, News, Stream, Wanted, bundles, resync, wake
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.2
-COMMENT_EVERY_S = 15.0
-COMMENT = ": still here\n\n"
+COMMENT_EVERY_S = 5.0
+COMMENT = b": still here\n\n"
+"""What a stream sends when there is no news: only in sending does the server notice that nobody reads any more."""
+NUDGE_EVERY_S = 1.0
 MAX_BEHIND = 10_000
 """So many moves are sent again to a stream that comes back; one that missed more is told to load anew."""
 _BATCH = 500
@@ -48,14 +50,31 @@ class Live:
         self._watched: dict[str, JobWatch] = {}
         self._last = 0
         self._thread: threading.Thread | None = None
+        self._nudged = -NUDGE_EVERY_S
 
     @property
     def count(self) -> int:
         """How many streams are open."""
         return len(self._streams)
 
+    def has_room(self) -> bool:
+        """Whether one more may be opened. If not, the open ones send something, which frees the places of dead ones."""
+        if len(self._streams) < self.most:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            streams = list(self._streams) if now - self._nudged >= NUDGE_EVERY_S else []
+            self._nudged = now if streams else self._nudged
+            for stream in streams:
+                if not stream.waiting:
+                    stream.offer([Bundle(COMMENT)], self._last)
+        wake(streams)
+        return False
+
     def join(self, wanted: Wanted, after: int | None) -> Stream:
         """Open a stream that goes on after a move, or begins now. Raises `TooManyStreams`, `Unreadable`."""
+        if not self.has_room():
+            raise TooManyStreams
         with self._lock:
             if len(self._streams) >= self.most:
                 raise TooManyStreams
@@ -73,10 +92,10 @@ class Live:
         with self._lock:
             self._streams.discard(stream)
 
-    def missed(self, stream: Stream) -> Iterator[News]:
-        """What a stream that comes back has missed."""
+    def missed(self, stream: Stream) -> Iterator[list[News]]:
+        """What a stream that comes back has missed, some at a time."""
         if not 0 <= stream.until - stream.after <= MAX_BEHIND:
-            yield resync(stream.until)
+            yield [resync(stream.until)]
             return
         while stream.after < stream.until:
             with self._reader.reading() as db:
@@ -84,21 +103,18 @@ class Live:
             if not events:
                 return
             stream.after = events[-1].id
-            yield from (news for news in map(_of_move, events) if stream.wanted.fits(news))
+            yield [news for news in map(_of_move, events) if stream.wanted.fits(news)]
 
-    def messages(self, stream: Stream, every_s: float = COMMENT_EVERY_S, still: str = COMMENT) -> Iterator[str]:
-        """Everything a stream sends, for as long as it is open; `still` when there was nothing for `every_s`."""
-        yield "retry: 2000\n\n"
+    def messages(self, stream: Stream, every_s: float = COMMENT_EVERY_S, still: bytes = COMMENT) -> Iterator[bytes]:
+        """Everything a stream sends, for as long as it is open; `still` when there was nothing for `every_s`.
+
+        Whatever waits is sent together: each piece costs a turn of the stream's thread.
+        """
+        yield b"retry: 2000\n\n"
         for news in self.missed(stream):
-            yield news.text
+            yield from (bundle.encoded for bundle in bundles(news))
         while True:
-            try:
-                found = stream.next(every_s)
-            except queue.Empty:
-                yield still
-            else:
-                if found is not None:
-                    yield found.text
+            yield stream.take(every_s) or still
 
     # ------------------------------------------------------------ parts of screens
     def watched_parts(self) -> frozenset[str]:
@@ -109,9 +125,10 @@ class Live:
     def hand_part(self, name: str, news: News, *, changed: bool) -> None:
         """Hand a part to all who show it: when it changed, and to those who have not had it yet."""
         with self._lock:
-            for stream in self._streams:
-                if name in stream.wanted.parts and (changed or name not in stream.seen):
-                    stream.offer_part(name, news, self._last)
+            handed = [s for s in self._streams if name in s.wanted.parts and (changed or name not in s.seen)]
+            for stream in handed:
+                stream.offer_part(name, news, self._last)
+        wake(handed)
 
     # ------------------------------------------------------------ the one thread
     def _run(self) -> None:
@@ -153,10 +170,22 @@ class Live:
                     news += map(_of_move, events)
                     last = events[-1].id
             self._last = last
-            for stream in self._streams:
-                for one in news:
-                    if stream.wanted.fits(one):
-                        stream.offer(one, self._last)
+            handed = self._hand_out(news) if news else []
+        wake(handed)
+
+    def _hand_out(self, news: list[News]) -> list[Stream]:
+        """The streams that got something; what several want alike is chosen and written once."""
+        written: dict[tuple[frozenset[str], frozenset[str]], list[Bundle]] = {}
+        handed = []
+        for stream in self._streams:
+            wanted = stream.wanted
+            key = (wanted.topics, wanted.jobs)
+            if key not in written:
+                written[key] = bundles(one for one in news if wanted.fits(one))
+            if written[key]:
+                stream.offer(written[key], self._last)
+                handed.append(stream)
+        return handed
 
     def _of_watched(self, db: Connection) -> list[News]:
         """Blocks and logs of the jobs that somebody watches."""

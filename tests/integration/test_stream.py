@@ -12,6 +12,7 @@ from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
 from tests.waiting import wait_for
 from web import live as live_module
+from web import news
 from web.live import Wanted
 
 
@@ -23,15 +24,14 @@ class Listener:
         self.response = box.http.get(f"/api/v1/stream{query}", headers=named, buffered=False)
         assert self.response.status_code == 200
         assert self.response.mimetype == "text/event-stream"
-        self.texts: Iterator[bytes] = iter(self.response.response)  # type: ignore[arg-type]
-        assert next(self.texts) == b"retry: 2000\n\n"
+        self.pieces: Iterator[bytes] = iter(self.response.response)  # type: ignore[arg-type]
+        assert next(self.pieces) == b"retry: 2000\n\n"
+        self.events: Iterator[str] = (text for piece in self.pieces for text in piece.decode().split("\n\n") if text)
 
     def next(self) -> dict[str, str]:
         """The next event; comments are passed over."""
-        while True:
-            text = next(self.texts).decode()
-            if not text.startswith(":"):
-                return dict(line.split(": ", 1) for line in text.strip().splitlines())
+        text = next(text for text in self.events if not text.startswith(":"))
+        return dict(line.split(": ", 1) for line in text.splitlines())
 
     def until(self, name: str) -> dict[str, Any]:
         """The data of the next event of a name."""
@@ -135,20 +135,70 @@ def test_one_that_does_not_keep_up_is_told_so(box: Box, monkeypatch: pytest.Monk
     live = box.app.extensions["yardmaster"].live
     stream = Listener(box)
     (open_one,) = live._streams
-    open_one.waiting.maxsize = 3
+    monkeypatch.setattr(news, "QUEUE_LENGTH", 3)
     for _ in range(5):
         box.submit()
     wait_for(lambda: live._last == newest(box), what="all is handed out")
-    assert "resync" in {stream.next()["event"] for _ in range(open_one.waiting.qsize())}
+    assert open_one.waiting <= 3
+    assert stream.next()["event"] == "resync"
     stream.close()
+
+
+def test_what_waits_is_sent_together_up_to_a_size(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = newest(box)
+    streams = [Listener(box), Listener(box)]
+    live = box.app.extensions["yardmaster"].live
+    for _ in range(5):
+        box.submit()
+    wait_for(lambda: live._last == newest(box) and all(one.waiting for one in live._streams), what="all is handed out")
+    numbers = list(range(first + 1, newest(box) + 1))
+    piece = next(streams[0].pieces)
+    assert [int(line[4:]) for line in piece.decode().splitlines() if line.startswith("id: ")] == numbers
+    monkeypatch.setattr(news, "CHUNK_BYTES", 1)
+    assert next(streams[1].pieces).startswith(f"id: {first + 1}\n".encode())
+    again = Listener(box, Last_Event_ID=str(first))
+    pieces = [next(again.pieces).decode() for _ in numbers]
+    assert [piece.count("event: ") for piece in pieces] == [1] * len(numbers), "also what was missed"
+    for stream in (*streams, again):
+        stream.close()
+
+
+def test_streams_that_want_different_things_get_no_more_than_that(box: Box) -> None:
+    wishes = ("?topics=robots", "?topics=queues", "?topics=robots,queues", "?topics=robots")
+    streams = [Listener(box, query) for query in wishes]
+    box.must("PUT", "/robots/r9", {}, 201)
+    box.must("PUT", "/queues/q9", {}, 201)
+    box.must("PUT", "/robots/r10", {}, 201)
+    box.must("PUT", "/queues/q10", {}, 201)
+    robots, queues_ = ["robot", "robot"], ["queues", "queues"]
+    for stream, wanted in zip(streams, (robots, queues_, ["robot", "queues"] * 2, robots), strict=True):
+        assert [stream.next()["event"] for _ in wanted] == wanted
+        stream.close()
+
+
+def test_at_the_limit_every_stream_sends_something_so_that_dead_ones_are_noticed(tmp_path: Path) -> None:
+    box = Box(tmp_path, threads=66)
+    streams = [Listener(box), Listener(box)]
+    box.refused("GET", "/stream", status=503, code="stream.full")
+    assert [next(stream.pieces) for stream in streams] == [live_module.COMMENT] * 2
+    live = box.app.extensions["yardmaster"].live
+    box.refused("GET", "/stream", status=503, code="stream.full")
+    assert {stream.waiting for stream in live._streams} == {0}, "not at every request"
+    live._nudged -= live_module.NUDGE_EVERY_S
+    assert not live.has_room()
+    assert {stream.waiting for stream in live._streams} == {1}
+    for stream in streams:
+        stream.close()
+    assert live.has_room()
+    box.close()
 
 
 def test_silence_is_broken_by_comments(box: Box) -> None:
     live = box.app.extensions["yardmaster"].live
     stream = live.join(Wanted(frozenset({"jobs"})), None)
     messages = live.messages(stream, every_s=0.01)
-    assert next(messages).startswith("retry")
-    assert next(messages) == ": still here\n\n"
+    assert next(messages).startswith(b"retry")
+    assert next(messages) == b": still here\n\n"
     live.leave(stream)
 
 

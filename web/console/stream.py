@@ -12,7 +12,7 @@ from web.live import FLEET, TooManyStreams, Wanted
 page = Blueprint("live", __name__)
 MAX_WANTED = 32
 STILL_EVERY_S = 5.0
-STILL = "event: still\ndata: {}\n\n"
+STILL = b"event: still\ndata: {}\n\n"
 """A page hears this instead of a comment, which browsers keep to themselves: without it the line is dead."""
 
 
@@ -37,7 +37,7 @@ def open_live() -> Response:
     need_role("viewer")
     wanted, live = _wanted(), backend().live
     if request.method == "HEAD":  # asks whether there is room
-        if live.count >= live.most:
+        if not live.has_room():
             raise full()
         return Response(content_type=EVENTS)
     try:
