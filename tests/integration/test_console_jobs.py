@@ -138,6 +138,7 @@ def test_what_needs_a_person_has_a_tab(box: Box) -> None:
     assert "Need a person 2" in read_list(box)
     assert shown(box, "?state=person&robot=r1") == [paused]
     assert "Need a person 1" in read_list(box, "?robot=r1")
+    assert len(shown(box, "?queue=main")) == 3  # what needs a person does not stand for the other tabs
 
 
 def test_pages_follow_each_other_both_ways(box: Box) -> None:

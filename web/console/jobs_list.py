@@ -90,10 +90,11 @@ def read_tabs(db: queries.Connection, search: Search, matters: Matters) -> list[
 
 
 def read_list(db: queries.Connection, search: Search, given: Mapping[str, str], ids: tuple[str, ...]) -> Listing:
-    """The page at the place that the address names."""
-    if search.tab == "person" and not ids:
+    """The page at the place that the address names; `ids`: what needs a person, which only that tab is made of."""
+    person = search.tab == "person"
+    if person and not ids:
         return Listing([], "top")
-    f = search.job_filter(ids)
+    f = search.job_filter(ids if person else ())
     spans = any(name == "since" for name, _value in search.window.fields)
     opened = [("at", str(search.opened_us // 1_000_000))] if spans else []
     before, after = given.get("before", "")[:MAX_CURSOR], given.get("after", "")[:MAX_CURSOR]
