@@ -92,6 +92,33 @@ def test_a_robot_on_hold_offers_its_release_and_others_are_counted(box: Box) -> 
     assert "1 other robot is not in this queue" in words(side)
 
 
+def test_a_job_that_no_robot_can_do_waits_in_vain_however_free_they_are(box: Box) -> None:
+    box.yard.robot("r1")
+    box.yard.robot("r2")
+    office = {"name": "Office work", "definition": definition(block(1, "b", "RpaRunBp", command="book"))}
+    box.must("PUT", "/flows/office", office, 201)
+    job = box.submit(flow="office")
+    head = region(box, job, "head")
+    assert "No robot of the queue “main” can do what its flow needs, so it waits in vain." in head
+    assert "in line" not in head
+    assert "is free" not in head
+    assert region(box, job, "side").count("It cannot do what this flow needs: Run a program.") == 2
+    assert "执行RPA程序块" in region(box, job, "side", "zh")
+    named = box.submit(flow="office", target={"robots": ["r2"]})
+    assert "r2 cannot do what its flow needs, so it waits in vain." in region(box, named, "head")
+    assert "Office work" in words(html(box, f"/jobs/{job}/cancel"))
+
+
+def test_robots_that_cannot_do_it_are_not_counted_among_those_that_are_busy(box: Box) -> None:
+    _robot, _job = running(box.yard)
+    box.yard.robot("r2", kinds=["RootBp", "DelayBp"])
+    job = box.submit()
+    assert "r1, the only robot of the queue “main” that can do it, has no room for it now." in region(box, job, "head")
+    side = region(box, job, "side")
+    assert side.index("r1") < side.index("r2")
+    assert "r2 Free It cannot do what this flow needs: Print." in side
+
+
 def test_a_running_job_says_where_and_whom_it_has(box: Box) -> None:
     robot, job = running(box.yard)
     block = {"n": 1, "path": "-1/1", "try": 0, "status": "start.begin"}

@@ -19,13 +19,17 @@ MAX_MOVES = 200
 
 @dataclass(frozen=True)
 class Asked:
-    """A job as it is now, with what one action would do; `since` is when it came into its state, if that is known."""
+    """A job as it is now, with what one action would do.
+
+    `name`: what people call it; `since`: when it came into its state, if that is known.
+    """
 
     action: Action
     job: Job
     case: Case
     outlook: Outlook
     since: datetime | None
+    name: str
     more: Mapping[str, Any]
 
 
@@ -45,11 +49,13 @@ def read(uid: str, action: Action) -> Asked:
         job = found[0]
         moves = queries.page_of_job_events(db, number, limit=MAX_MOVES).items
         more = _line(db, job, number) if action == "priority" else _again(db, job) if action == "rerun" else {}
+        flow = None if job.deployment_name else queries.flow(db, job.flow, None)
     since = next((datetime.fromisoformat(move.at) for move in moves if move.new == job.state), None)
     cancelling = job.state == JobState.CANCELLING and since is not None
     waited = (now() - since).total_seconds() if cancelling and since is not None else None
     case = case_of(job, robots, waited)
-    return Asked(action, job, case, outlook(case, action), since, more)
+    name = job.deployment_name or job.deployment or (flow.name if flow else job.flow)
+    return Asked(action, job, case, outlook(case, action), since, name, more)
 
 
 def _line(db: queries.Connection, job: Job, number: int) -> dict[str, Any]:

@@ -58,7 +58,10 @@ _ABLE, _TOOK = re.compile(r"cannot do (.+)\.$"), re.compile(r"did not take it \(
 
 @dataclass(frozen=True)
 class WaitRow:
-    """One robot that could have the job: its state, what keeps it, and how it comes free."""
+    """One robot that could have the job: its state, what keeps it, and how it comes free.
+
+    `able`: it can do what the flow needs; `next_free`: nothing keeps it from taking what is next in line.
+    """
 
     robot: Robot
     sentences: tuple[str, ...]
@@ -66,6 +69,8 @@ class WaitRow:
     busy_with: tuple[JobRow, ...]
     free_in_s: float | None
     on_hold: bool
+    able: bool
+    next_free: bool
 
     @property
     def free_text(self) -> str | None:
@@ -150,7 +155,11 @@ def _rows(look: Look, db: queries.Connection, reasons: Sequence[WaitingReason]) 
     held = [one.job for robot in robots for one in robot.held if one.job is not None]
     jobs = {job.id: job for job in queries.rows_by_uid(db, held)}
     rows = [_row(robot, by_robot[robot.id], free, jobs) for robot in robots]
-    return tuple(sorted(rows, key=lambda row: (row.on_hold, row.free_in_s is None, row.free_in_s or 0.0, row.robot.id)))
+    return tuple(sorted(rows, key=_nearness))
+
+
+def _nearness(row: WaitRow) -> tuple[bool, bool, bool, float, str]:
+    return not row.able, row.on_hold, row.free_in_s is None, row.free_in_s or 0.0, row.robot.id
 
 
 def _row(robot: Robot, reasons: list[WaitingReason], free: Mapping[str, float], jobs: Mapping[str, JobRow]) -> WaitRow:
@@ -158,7 +167,11 @@ def _row(robot: Robot, reasons: list[WaitingReason], free: Mapping[str, float], 
     busy = (
         tuple(jobs[one.job] for one in robot.held if one.job is not None and one.job in jobs) if "busy" in codes else ()
     )
-    said = [one for one in reasons if not (one.code == "busy" and busy)]
+    heard = robot.last_seen is not None  # nobody knows what a robot can do that was never heard
+    unable = heard and "not_capable" in codes
+    unsaid = {"busy"} if busy else set()
+    unsaid |= set() if heard else {"not_capable"}
+    said = [one for one in reasons if one.code not in unsaid]
     only_busy = codes == {"busy"}
     return WaitRow(
         robot,
@@ -167,6 +180,8 @@ def _row(robot: Robot, reasons: list[WaitingReason], free: Mapping[str, float], 
         busy,
         free.get(robot.id) if only_busy else None,
         any(code.startswith("hold.") for code in codes),
+        not unable,
+        codes == {"next"},
     )
 
 
@@ -174,8 +189,11 @@ def _row(robot: Robot, reasons: list[WaitingReason], free: Mapping[str, float], 
 def _short(job: Job, own: tuple[str, ...], rows: tuple[WaitRow, ...], position: int | None) -> tuple[str, ...]:
     if own:
         return own
-    found = [_all_of(job, rows)] if rows else []
-    nearest = rows[0] if rows and rows[0].free_in_s is not None else None
+    able = tuple(row for row in rows if row.able)
+    if rows and not able:
+        return (_none_of(job, rows),)
+    found = [_all_of(job, rows, able)] if rows else []
+    nearest = able[0] if able and able[0].free_in_s is not None else None
     if nearest is not None and nearest.free_in_s is not None:
         found.append(_nearest(nearest.robot.id, nearest.free_in_s))
     if position is not None:
@@ -186,17 +204,29 @@ def _short(job: Job, own: tuple[str, ...], rows: tuple[WaitRow, ...], position: 
     return tuple(found)
 
 
-def _all_of(job: Job, rows: tuple[WaitRow, ...]) -> str:
-    free = [row for row in rows if not row.on_hold and not row.busy_with and row.robot.state in ("free", "charging")]
+def _none_of(job: Job, rows: tuple[WaitRow, ...]) -> str:
+    """It waits in vain, however free they are."""
+    if job.target.queue is None:
+        return _("%(robot)s cannot do what its flow needs, so it waits in vain.", robot=rows[0].robot.id)
+    text = N_("No robot of the queue “%(queue)s” can do what its flow needs, so it waits in vain.")
+    return _(text, queue=job.target.queue)
+
+
+def _all_of(job: Job, rows: tuple[WaitRow, ...], able: tuple[WaitRow, ...]) -> str:
+    free = [row for row in able if row.next_free]
     if free:
         return _("%(robot)s is free and takes what is next in line.", robot=free[0].robot.id)
-    if job.target.queue is None:
+    queue = job.target.queue
+    if queue is None:
         one = rows[0]
         return _("It may go to %(robot)s only, which has no room for it now.", robot=one.robot.id)
-    if len(rows) == 1:
-        return _("The only robot of the queue “%(queue)s” has no room for it now.", queue=job.target.queue)
+    if len(able) == 1:
+        text = N_("%(robot)s, the only robot of the queue “%(queue)s” that can do it, has no room for it now.")
+        whole = N_("The only robot of the queue “%(queue)s” has no room for it now.")
+        return _(text if len(rows) > 1 else whole, queue=queue, robot=able[0].robot.id)
     text = N_("All %(n)s robots of the queue “%(queue)s” are busy, on hold or not there.")
-    return _(text, n=len(rows), queue=job.target.queue)
+    some = N_("All %(n)s robots of the queue “%(queue)s” that can do it are busy, on hold or not there.")
+    return _(text if len(able) == len(rows) else some, n=len(able), queue=queue)
 
 
 def _nearest(robot: str, seconds: float) -> str:
