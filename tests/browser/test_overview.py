@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ LOOKS = [
 ]
 MOVE = {"deployment": "goods-in", "parameters": {"from": "GI-1", "to": "C-04", "pallet": "T-1"}}
 LONG_MS = 30_000
+WAYS = {"ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowLeft": (-1, 0), "ArrowDown": (0, 1)}
+FOCUSED = """was => {
+  const at = bot => bot.querySelector('.ring').getScreenCTM(), now = document.activeElement;
+  const from = at(document.querySelector(`.bot[data-id="${was}"]`)), to = at(now);
+  return [now.dataset.id, to.e - from.e, to.f - from.f];
+}"""
+"""The robot that has the focus, and by how many pixels it is right of and below another."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,20 +126,21 @@ def test_a_job_that_is_paused_appears_and_is_settled_from_the_list(screen: Scree
         expect(page.locator("#need-none")).to_be_visible(timeout=LONG_MS)
 
 
-def test_a_robot_moves_on_the_floor_while_its_job_runs(screen: Screens, client: Client) -> None:
+def test_robots_move_on_the_floor_while_they_work(screen: Screens, client: Client) -> None:
     page = screen().open("/")
     expect(page.locator("#map .bot")).to_have_count(7)
-    job = _submit(client)
-    robot = str(wait_for(lambda: client.get(f"/jobs/{job}")["robot"], 60, "a robot has it"))
-    bot = page.locator(f'.bot[data-id="{robot}"]')
-    places: set[str] = set()
+    jobs, places = [_submit(client)], defaultdict[str, set[str]](set)
 
     def moved() -> bool:
-        places.add(str(bot.evaluate("e => e.style.transform")))
-        return len(places) > 2
+        if _state(client, jobs[-1]) in ("succeeded", "failed"):
+            jobs.append(_submit(client))
+        seen = page.evaluate("[...document.querySelectorAll('.bot')].map(e => [e.dataset.id, e.style.transform])")
+        for robot, place in seen:
+            places[robot].add(place)
+        return max(len(of_one) for of_one in places.values()) > 2
 
-    wait_for(moved, 60, "the robot is at a third place")
-    _end(client, job)
+    wait_for(moved, 60, "a robot is at a third place")
+    _end(client, jobs[-1])
 
 
 def _drawn(page: Page, robot: str) -> list[float]:
@@ -189,17 +198,42 @@ def test_the_floor_by_keyboard(screen: Screens) -> None:
     page = screen().open("/")
     expect(page.locator("#map .bot")).to_have_count(7)
     expect(page.locator('#map .bot[tabindex="0"]')).to_have_count(1)
-    page.locator('#map .bot[tabindex="0"]').focus()
-    seen = {page.evaluate("document.activeElement.dataset.id")}
-    for key in ("ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown") * 3:
-        page.keyboard.press(key)
-        seen.add(page.evaluate("document.activeElement.dataset.id"))
-    assert len(seen) > 2
-    assert None not in seen
+    first = page.locator('#map .bot[tabindex="0"]').get_attribute("data-id")
+    reached, ways = {first}, [first]
+    while ways:
+        here = ways.pop()
+        for key, (right, down) in WAYS.items():
+            page.locator(f'#map .bot[data-id="{here}"]').focus()
+            page.keyboard.press(key)
+            there, x, y = page.evaluate(FOCUSED, here)
+            assert there == here or x * right + y * down > -1
+            if there not in reached:
+                reached.add(there)
+                ways.append(there)
+    assert reached == {f"AGV-0{n}" for n in range(1, 8)}
     expect(page.locator('#map .bot[tabindex="0"]')).to_have_count(1)
     robot = page.evaluate("document.activeElement.dataset.id")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/robots#{robot}")
+
+
+def test_robots_at_the_same_place_are_all_reached(screen: Screens) -> None:
+    page = screen().open("/")
+    expect(page.locator("#map .bot")).to_have_count(7)
+    reached = page.evaluate(
+        """() => {
+          const fleet = JSON.parse(document.getElementById('fleet').textContent);
+          for (const robot of Object.values(fleet.robots)) robot.position &&= {x: 20, y: 12};
+          document.dispatchEvent(new CustomEvent('live:fleet', {detail: fleet}));
+          document.querySelector('.bot[data-id="AGV-01"]').focus();
+          return [...'1234567'].map(() => {
+            const id = document.activeElement.dataset.id;
+            document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}));
+            return id;
+          });
+        }"""
+    )
+    assert reached == [f"AGV-0{n}" for n in range(1, 8)]
 
 
 def test_the_numbers_become_those_of_the_api(screen: Screens, client: Client) -> None:
@@ -216,7 +250,7 @@ def test_the_numbers_become_those_of_the_api(screen: Screens, client: Client) ->
         ended = page.evaluate(
             """() => [...document.querySelectorAll('#hours tbody td')].reduce((n, e) => n + +e.textContent, 0)"""
         )
-        counts = client.get("/jobs/count")["by_state"]
+        counts = client.get("/job-counts")["by_state"]
         return bool(shown == {state: states.count(state) for state in shown}) and ended == sum(
             counts.get(state, 0) for state in ("succeeded", "failed", "cancelled")
         )

@@ -1,7 +1,7 @@
 // The floor plan with robots on it: the plan is scaled to its box, robots and names keep their size on the screen.
 const NS = 'http://www.w3.org/2000/svg', HANDHELD = 760, WIDE_REM = 46;
 const LOOK = { on_hold: 'hold' }, NEED = ['on_hold', 'offline', 'paused'], SIGNS = ['charging', 'disabled', 'draining', 'on_hold', 'paused'];
-const SOFT_MS = [400, 2200], NAMED = 80;
+const SOFT_MS = [400, 2200], NAMED = 80, ASIDE = 1e6;
 const svg = (name, more = {}, ...inner) => {
   const e = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(more)) e.setAttribute(key, value);
@@ -182,14 +182,18 @@ export class Floor {
     this.chosen = id;
     this.bots.get(id).e.setAttribute('tabindex', 0);
   }
+  // Straight ahead before aside, so that every robot is reached; those at the very same place stand in the order of names.
   key(event) {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key], me = this.bots.get(event.target.dataset?.id);
     if (!way || !me) return;
     event.preventDefault();
+    const nth = new Map([...this.bots.keys()].sort().map((id, n) => [this.bots.get(id), n]));
     let best = null, least = Infinity;
     for (const bot of this.bots.values()) {
-      const x = bot.px[0] - me.px[0], y = bot.px[1] - me.px[1], along = x * way[0] + y * way[1], beside = Math.abs(x * way[1] - y * way[0]);
-      if (bot !== me && along > .5 && along + 2 * beside < least) { least = along + 2 * beside; best = bot; }
+      const apart = .01 * (nth.get(bot) - nth.get(me)), x = bot.px[0] - me.px[0] + apart, y = bot.px[1] - me.px[1] + apart / 2;
+      const along = x * way[0] + y * way[1], beside = Math.abs(x * way[1] - y * way[0]), ahead = beside <= along;
+      const far = ahead ? Math.hypot(x, y) : ASIDE + along + 2 * beside;
+      if (bot !== me && (ahead || along > .5) && far < least) { least = far; best = bot; }
     }
     best?.e.focus();
   }
