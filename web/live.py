@@ -50,6 +50,7 @@ class Live:
         self._watched: dict[str, JobWatch] = {}
         self._last = 0
         self._thread: threading.Thread | None = None
+        self._crowded = False
         self._nudged = -NUDGE_EVERY_S
 
     @property
@@ -59,17 +60,9 @@ class Live:
 
     def has_room(self) -> bool:
         """Whether one more may be opened. If not, the open ones send something, which frees the places of dead ones."""
-        if len(self._streams) < self.most:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            streams = list(self._streams) if now - self._nudged >= NUDGE_EVERY_S else []
-            self._nudged = now if streams else self._nudged
-            for stream in streams:
-                if not stream.waiting:
-                    stream.offer([Bundle(COMMENT)], self._last)
-        wake(streams)
-        return False
+        room = len(self._streams) < self.most
+        self._crowded = self._crowded or not room
+        return room
 
     def join(self, wanted: Wanted, after: int | None) -> Stream:
         """Open a stream that goes on after a move, or begins now. Raises `TooManyStreams`, `Unreadable`."""
@@ -144,6 +137,7 @@ class Live:
                 watch = watch or Watch(self._reader)
                 if watch.changed() or self._new_watchers():
                     self._look()
+                self._nudge()
             except Unreadable as error:
                 logger.warning("live: %s", error)
                 self._watched.clear()
@@ -153,6 +147,18 @@ class Live:
             pause.wait(LOOK_EVERY_S)
         if watch is not None:
             watch.close()
+
+    def _nudge(self) -> None:
+        """Somebody found no place: have every stream send something, but not all the time."""
+        now = time.monotonic()
+        if not self._crowded or now - self._nudged < NUDGE_EVERY_S:
+            return
+        self._crowded, self._nudged = False, now
+        with self._lock:
+            silent = [stream for stream in self._streams if not stream.waiting]
+            for stream in silent:
+                stream.offer([Bundle(COMMENT)], self._last)
+        wake(silent)
 
     def _wanted_jobs(self) -> set[str]:
         return set().union(*(stream.wanted.jobs for stream in self._streams))
