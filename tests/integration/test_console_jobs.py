@@ -76,9 +76,9 @@ def test_time_filters_count_what_was_created_started_or_ended(box: Box) -> None:
     [
         ("?state=flying", "state flying There is no such state. This filter is left out; the list shows the rest."),
         ("?state=all&state=queued", "These do not go together."),
-        ("?from=2031-01-01", "from 2031-01-01 That time has not come yet."),
+        ("?from=2031-01-01", "From 2031-01-01 That time has not come yet."),
         ("?from=2026-09-02&to=2026-09-01", "The period ends before it begins."),
-        ("?from=0001-01-01&to=yesterday", "to yesterday Not a time like 2026-01-31 08:00."),
+        ("?from=0001-01-01&to=yesterday", "To yesterday Not a time like 2026-01-31 08:00."),
         ("?since=5+days", "Not a span like 30m, 24h or 7d."),
         ("?since=99999d&to=9999-12-31", ""),
         ("?since=24h&from=2026-09-01", "It begins twice: give either a span or a beginning."),

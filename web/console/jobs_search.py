@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 from werkzeug.datastructures import MultiDict
 
@@ -39,6 +39,16 @@ TEXTS: dict[str, str] = {
     "source": N_("source"),
 }
 """Filters that are plain text, and what their chips are called."""
+LABELS: dict[str, str] = TEXTS | {
+    "state": N_("state"),
+    "by": N_("Of what"),
+    "since": N_("Within"),
+    "from": N_("From"),
+    "to": N_("To"),
+    "order": N_("Order"),
+    "limit": N_("Rows on a page"),
+}
+"""What a filter is called when something is wrong with it."""
 TIMES = ("since", "from", "to")
 BYS: dict[str, str] = {"created": N_("created"), "started": N_("started"), "ended": N_("ended")}
 SOURCES = ("manual", "schedule", "api", "resend", "child", "dispatch", "button", "system", "handheld")
@@ -55,6 +65,11 @@ class Slip:
     value: str
     message: str
     left_out: bool = True
+
+    @property
+    def label(self) -> str:
+        """The filter's name in the language of the page; as it was typed if there is no such filter."""
+        return _(LABELS[self.name]) if self.name in LABELS else self.name
 
 
 @dataclass(frozen=True)
@@ -118,6 +133,11 @@ class Search:
         query = urlencode([*self.pairs(), *more])
         return "/jobs" + (f"?{query}" if query else "")
 
+    @property
+    def address(self) -> str:
+        """The same as people read it: with the letters that were typed."""
+        return unquote_plus(self.link())
+
     def on_tab(self, tab: str) -> "Search":
         """The same filters under another tab."""
         return replace(self, tab=tab, states=TABS[tab])
@@ -147,7 +167,7 @@ class Search:
             yield Chip(label, shown, self.without(name).link())
         for slip in self.slips:
             if slip.left_out:
-                yield Chip(slip.name, slip.value[:40], self.link(), slip.message, holds=False)
+                yield Chip(slip.label, slip.value[:40], self.link(), slip.message, holds=False)
 
 
 def read_search(given: "MultiDict[str, str]", now_us: int) -> Search:

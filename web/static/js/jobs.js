@@ -151,6 +151,12 @@ document.addEventListener('keydown', e => {
   if (act) { act(); if (e.key !== 'Escape') e.preventDefault(); }
 });
 
+// A tab that is open is in sight, also where the tabs are wider than the screen.
+{
+  const tabs = $('#jobs-tabs'), open = $('[aria-current]', tabs);
+  if (open) tabs.scrollLeft = open.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
+}
+
 // ---- forms leave out what is empty; a list that is slow to come shows its shape meanwhile
 document.addEventListener('submit', e => {
   if (!e.target.matches('[data-lean]')) return;
