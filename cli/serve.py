@@ -14,6 +14,7 @@ import typer
 from cli.parts import Part
 from cli.probes import find_mosquitto, free_port, port_trouble
 from cli.supervisor import NotStarted, Supervisor
+from cli.web_process import ServerSettings
 from config.clock import steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, load
@@ -105,7 +106,8 @@ def _controller(settings: ServeSettings) -> Part:
 def _web(settings: ServeSettings) -> Part:
     hosts = tuple(dict.fromkeys((*LOOPBACK, settings.http_at.host)))
     web = WebSettings(settings.data_dir, hosts, settings.web_threads)
-    environment = {PART_VARIABLE: settings.model_dump_json(), WEB_VARIABLE: web.to_json()}
+    server = ServerSettings(*settings.http_at, settings.web_threads, settings.log_level, settings.log_format)
+    environment = {WEB_VARIABLE: web.to_json()} | server.environment()
     command = [sys.executable, "-m", "cli.web_process"]
     return Part("web", command, environment, lambda: _answers(settings.http_at), grace_s=8)
 

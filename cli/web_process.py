@@ -1,24 +1,50 @@
 """The web as a process of the box: granian with one worker, which ends when its supervisor does."""
 
+import json
 import logging
 import os
 import signal
 import threading
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from cli.parts import die_with
 from config.logs import Json, Plain, set_up
-from config.settings import ServeSettings, from_supervisor
 
 KILL_AFTER_S = 3
 """Open streams would hold up the end of the worker for ever."""
+VARIABLE = "YARDMASTER_WEB_SERVER"
 _MAIN_VARIABLE = "YARDMASTER_WEB_MAIN"
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where the server listens, how many threads it has, how it logs; checked by whoever writes it.
+
+    Plain, because granian's main process does nothing but watch the worker: all that it imports is memory for nothing.
+    """
+
+    host: str
+    port: int
+    threads: int
+    log_level: str
+    log_format: Literal["plain", "json"]
+
+    def environment(self) -> dict[str, str]:
+        """As the process reads it."""
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "ServerSettings":
+        """Read what `environment` wrote; raises `KeyError`, `ValueError` or `TypeError`."""
+        return cls(**json.loads(environment[VARIABLE]))
 
 
 def application() -> Any:
     """What the worker serves; the worker dies with granian's main process, which would else leave it behind."""
     die_with(int(os.environ[_MAIN_VARIABLE]), signal.SIGKILL)
-    settings = from_supervisor()
+    settings = ServerSettings.from_environment(os.environ)
     set_up("web", settings.log_level, settings.log_format)
     from web.serve import app
 
@@ -31,20 +57,20 @@ def main() -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
 
-    settings = from_supervisor()
+    settings = ServerSettings.from_environment(os.environ)
     set_up("web", settings.log_level, settings.log_format)
     os.environ[_MAIN_VARIABLE] = str(os.getpid())
     threading.Thread(target=_end_at_close, daemon=True, name="supervisor").start()
     Granian(
         "cli.web_process:application",
         factory=True,
-        address=settings.http_at.host,
-        port=settings.http_at.port,
+        address=settings.host,
+        port=settings.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
         workers=1,
-        blocking_threads=settings.web_threads,
+        blocking_threads=settings.threads,
         workers_kill_timeout=KILL_AFTER_S,
         log_level=LogLevels.error,  # it warns about 320 threads, which are meant
         log_dictconfig=_log_config(settings),
@@ -58,7 +84,7 @@ def _end_at_close() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _log_config(settings: ServeSettings) -> dict[str, Any]:
+def _log_config(settings: ServerSettings) -> dict[str, Any]:
     """Granian's own lines look like everybody's."""
     line = Json if settings.log_format == "json" else Plain
     return {
