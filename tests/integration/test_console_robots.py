@@ -287,3 +287,12 @@ def test_states_in_the_fleet_are_in_the_words_of_the_page(box: Box) -> None:
     text = read(get(box, lang="zh"))
     for word in ("机器人", "状态", "持有", "电量", "位置", "队列与标签", "最近上报", "版本", "空闲", "已锁定", "刚刚"):
         assert word in text, word
+
+
+def test_a_robot_has_an_address(box: Box) -> None:
+    box.yard.robot("r1")
+    answer = box.http.get("/robots/r1")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/robots#r1")
+    answer = box.http.get("/robots/nobody", headers={"Accept-Language": "zh"})
+    assert answer.status_code == 404
+    assert "没有这台机器人" in answer.text

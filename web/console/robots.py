@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint, make_response, render_template, request
+from flask import Blueprint, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from controller.store import queries
@@ -126,6 +127,15 @@ def show_robots() -> str:
     if len(part) + len(spoken()) + 1 > MAX_KEY:
         raise invalid("query", "", "too_long", "These filters are too long.")
     return show("console/robots.html", "robots", look, (part,), **facts(look, vars(asked)))
+
+
+@page.get("/robots/<robot>")
+def show_robot(robot: str) -> ResponseReturnValue:
+    """A robot has its place in the list."""
+    need_role("viewer")
+    if robot not in board().look().by_id:
+        raise not_found("robot", robot)
+    return redirect(f"/robots#{quote(robot)}")
 
 
 @page.get("/robots/<robot>/about")
