@@ -194,7 +194,7 @@ class Moves:
         self, row: sqlite3.Row, new: JobState, event: str, who: str, code: str | None, why: str | None
     ) -> None:
         """A job that no robot holds ends at once."""
-        changes: dict[str, Any] = {"ended_at": self.desk.now.utc_us, "reason_code": code, "reason": why, "parked": 0}
+        changes: dict[str, Any] = {"ended_at": self.desk.now.utc_us, "reason_code": code, "reason": why}
         if new == JobState.CANCELLED:
             changes["cancelled_while"] = JobState.QUEUED.value
         jobs.move(self.desk.db, row["id"], JobState.QUEUED, new, row["attempt"], **changes)

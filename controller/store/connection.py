@@ -39,7 +39,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     database = Database(connection)
     known = {m.name for m in migrations.pending(database)} | {m.name for m in migrations.applied(database)}
-    ours = {"m0001_foundation", "m0002_overview"}
+    ours = {"m0001_foundation", "m0002_overview", "m0003_deployments"}
     if known - ours:
         raise StoreTooNew(f"written by a newer version (has {', '.join(sorted(known - ours))})")
     migrations.apply(database)

@@ -56,10 +56,13 @@ def move(
 ) -> None:
     """Change a job's state, guarded by the state and attempt it is in; raises `StaleMove`.
 
-    A terminal state never changes (I2): the guard refuses it whatever the caller believes.
+    A terminal state never changes (I2): the guard refuses it whatever the caller believes. Nobody has to decide about
+    a job that has ended, so it is parked no more.
     """
     if old in TERMINAL:
         raise StaleMove(f"job {job} has ended as {old}")
+    if new in TERMINAL:
+        changes["parked"] = 0
     done = db.execute(_moving(tuple(changes)), (new.value, *changes.values(), job, old.value, in_attempt))
     if done.rowcount != 1:
         raise StaleMove(f"job {job} is not {old} in attempt {in_attempt}")
@@ -86,28 +89,20 @@ def _names(columns: tuple[str, ...]) -> str:
     return "".join(began if name == _FIRST_START else f", {name} = ?" for name in columns)
 
 
+_CLAIM = "from jobs indexed by jobs_claim where state = 'queued' and ready = 1 and parked = 0"
+_LINE = f"{_CLAIM} and target = ? and need = ?"
+_FIRST = f"select id, priority {_LINE} order by priority desc, id limit 1"
+_YOUNGER = f"select id, priority {_LINE} and priority = ? and id > ? order by id limit 1"
+_LOWER = f"select id, priority {_LINE} and priority < ? order by priority desc, id limit 1"
+
+
 def head(db: sqlite3.Connection, target: str, need: int, after: tuple[int, int] | None = None) -> Waiting | None:
     """The first job that may be dispatched under a target and need, or the next one after (priority, id)."""
     if after:  # same priority and younger, or lower priority: in two seeks, because the directions differ
-        row = db.execute(
-            "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
-            " and need = ? and priority = ? and id > ? order by id limit 1",
-            (target, need, after[0], after[1]),
-        ).fetchone()
-        row = (
-            row
-            or db.execute(
-                "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
-                " and need = ? and priority < ? order by priority desc, id limit 1",
-                (target, need, after[0]),
-            ).fetchone()
-        )
+        row = db.execute(_YOUNGER, (target, need, *after)).fetchone()
+        row = row or db.execute(_LOWER, (target, need, after[0])).fetchone()
     else:
-        row = db.execute(
-            "select id, priority from jobs where state = 'queued' and ready = 1 and parked = 0 and target = ?"
-            " and need = ? order by priority desc, id limit 1",
-            (target, need),
-        ).fetchone()
+        row = db.execute(_FIRST, (target, need)).fetchone()
     return Waiting(row["id"], row["priority"], target, need) if row else None
 
 
@@ -126,14 +121,21 @@ def waiting_pairs(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
         ).fetchone()
 
 
+_NEXT_NEED = f"select need {_CLAIM} and target = ? and need > ? order by need limit 1"
+_HIGHER = f"select count(*) as n from (select 1 {_LINE} and priority > ? limit ?)"  # noqa: S608
+_OLDER = f"select count(*) as n from (select 1 {_LINE} and priority = ? and id < ? limit ?)"  # noqa: S608
+
+
 def ahead_of(db: sqlite3.Connection, target: str, priority: int, job: int, limit: int = 10_000) -> int:
-    """How many queued jobs of the same target come first, counted up to `limit`."""
-    row = db.execute(
-        "select count(*) as n from (select 1 from jobs where state = 'queued' and ready = 1 and parked = 0"
-        " and target = ? and (priority > ? or priority = ? and id < ?) limit ?)",
-        (target, priority, priority, job, limit),
-    ).fetchone()
-    return int(row["n"])
+    """How many queued jobs of the same target come first, counted up to `limit`: two ranges of each need's line."""
+    total = 0
+    need = db.execute(_NEXT_NEED, (target, -1)).fetchone()
+    while need and total < limit:
+        place = (target, need["need"], priority)
+        total += int(db.execute(_HIGHER, (*place, limit - total)).fetchone()["n"])
+        total += int(db.execute(_OLDER, (*place, job, limit - total)).fetchone()["n"])
+        need = db.execute(_NEXT_NEED, place[:2]).fetchone()
+    return total
 
 
 # ---------------------------------------------------------------- attempts

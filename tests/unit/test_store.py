@@ -20,9 +20,10 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
     return {row["name"] for row in connection.execute("select name from sqlite_master where type = 'table'")}
 
 
-PARTS = {"FOUNDATION": [], "OVERVIEW": ["m0001_foundation"]}
+NAMES = ["m0001_foundation", "m0002_overview", "m0003_deployments"]
+PARTS = {"FOUNDATION": NAMES[:0], "OVERVIEW": NAMES[:1], "DEPLOYMENTS": NAMES[:2]}
 """Every migration's statements, and the migrations that are through before them."""
-CUTS = [(part, cut) for part in PARTS for cut in range(0, len(getattr(schema, part)) + 1, 4)]
+CUTS = [(part, cut) for part in PARTS for cut in range(0, len(getattr(schema, part)) + 1, 3)]
 
 
 @pytest.mark.parametrize(("part", "cut"), CUTS)
@@ -35,13 +36,14 @@ def test_a_migration_that_is_cut_off_leaves_nothing_and_runs_whole_the_next_time
     with pytest.raises(sqlite3.Error):
         migrate(connection)
     assert ("jobs" in _tables(connection)) == (part != "FOUNDATION")
-    assert "floor_plan" not in _tables(connection)
-    assert "jobs_source" not in _indexes(connection)
+    assert ("floor_plan" in _tables(connection)) == (part == "DEPLOYMENTS")
+    assert ("jobs_source" in _indexes(connection)) == (part == "DEPLOYMENTS")
+    assert ("jobs_deployment" in _indexes(connection)) == (part != "FOUNDATION")
     assert [m.name for m in schema.migrations.applied(Database(connection))] == PARTS[part]
     monkeypatch.setattr(schema, part, whole)
     migrate(connection)
     assert {"jobs", "floor_plan"} <= _tables(connection)
-    assert [m.name for m in schema.migrations.applied(Database(connection))] == ["m0001_foundation", "m0002_overview"]
+    assert [m.name for m in schema.migrations.applied(Database(connection))] == NAMES
 
 
 def _first_version(path: Path) -> sqlite3.Connection:
@@ -61,17 +63,20 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_rows(tmp
     row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r"}
     for uid, target in (("u1", "q:a"), ("u2", "q:a"), ("u3", "q:b")):
         jobs.insert(old, row | {"uid": uid, "target": target, "source_type": "api", "state": "queued"})
+    for uid, state in (("u4", "failed"), ("u5", "uncertain")):
+        jobs.insert(old, row | {"uid": uid, "target": "q:b", "source_type": "api", "state": state, "parked": 1})
     before = [tuple(one) for one in old.execute("select * from jobs order by id")]
     old.execute("update jobs set state = 'running' where uid = 'u1'")
     old.close()
     store = Store.open(tmp_path / "a.db")
     after = [tuple(one) for one in store.db.execute("select * from jobs order by id")]
-    assert [one for one in after if one[1] != "u1"] == before[1:]
+    assert [one for one in after if one[1] not in ("u1", "u4")] == [one for one in before if one[1] not in ("u1", "u4")]
+    assert [one["uid"] for one in store.db.execute("select uid from jobs where parked = 1")] == ["u5"]
     waiting = store.db.execute(
         "select uid from jobs indexed by jobs_waiting where state = 'queued' order by target, id"
     ).fetchall()
     assert [one["uid"] for one in waiting] == ["u2", "u3"]
-    assert len(store.db.execute("select 1 from jobs indexed by jobs_source where source_type = 'api'").fetchall()) == 3
+    assert len(store.db.execute("select 1 from jobs indexed by jobs_source where source_type = 'api'").fetchall()) == 5
     assert store.db.execute("pragma integrity_check").fetchone()[0] == "ok"
 
 
@@ -129,6 +134,38 @@ def test_claim_next_reads_one_covering_index() -> None:
         " and target = 'q:main' and need = 1 order by priority desc, id limit 1"
     ).fetchall()
     assert ["COVERING INDEX jobs_claim" in row["detail"] for row in plan] == [True]
+
+
+def test_the_place_in_line_is_counted_along_the_claims_index() -> None:
+    yard = Yard()
+    statements: list[str] = []
+    row = {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r", "source_type": "api", "state": "queued"}
+    row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | row
+    places: list[tuple[int, int, int]] = []
+    for n in range(60):
+        need, priority = n % 3 + 1, 1 + n * 7 % 4
+        values = {"uid": f"u{n}", "target": "q:b" if n % 5 == 0 else "q:a", "need": need, "priority": priority}
+        job = jobs.insert(yard.connection, row | values | {"parked": int(n % 11 == 0)})
+        if n % 5 and n % 11:
+            places.append((-priority, job, priority))
+    yard.connection.set_trace_callback(statements.append)
+    for place, (_, job, priority) in enumerate(sorted(places)):
+        assert jobs.ahead_of(yard.connection, "q:a", priority, job) == place
+        assert jobs.ahead_of(yard.connection, "q:a", priority, job, limit=7) == min(place, 7)
+    assert jobs.ahead_of(yard.connection, "q:none", 1, 1) == 0
+    yard.connection.set_trace_callback(None)
+    plans = [row["detail"] for one in set(statements) for row in yard.connection.execute(f"explain query plan {one}")]
+    searches = [detail for detail in plans if "jobs" in detail]
+    assert searches
+    assert all("SEARCH jobs USING COVERING INDEX jobs_claim (target=?" in detail for detail in searches)
+
+
+def test_a_job_that_ends_is_parked_no_more() -> None:
+    yard = Yard()
+    robot, uid = running(yard)
+    yard.connection.execute("update jobs set parked = 1")
+    robot.say(robot.about("succeeded"))
+    assert (yard.state(uid), yard.job(uid)["parked"]) == ("succeeded", 0)
 
 
 def test_a_job_moves_only_from_the_state_and_attempt_it_is_in() -> None:

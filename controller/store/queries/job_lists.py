@@ -32,14 +32,20 @@ class Plan:
         if self.sort == "id" or self.short:
             parts = 1 if self.short else len(self.driver.arms)
             return [
-                Walk(table, arm, key, _FILTERED, self.filters, descending, after, self.short, parts=parts)
+                Walk(table, arm, key, _read_by(self.filters), self.filters, descending, after, self.short, parts=parts)
                 for arm in self.driver.arms
             ]
         # Along an index by time the period is a pair of bounds on the key: the walk ends where the period ends.
         low, high = f.period(self.sort)
         arm = Where(f"{key[0]} is not null")
         bounds = (None if low is None else (low, -1), None if high is None else (high, -1))
-        return [Walk(table, arm, key, _FILTERED, self.filters, descending, after, low=bounds[0], high=bounds[1])]
+        columns = _read_by(self.filters)
+        return [Walk(table, arm, key, columns, self.filters, descending, after, low=bounds[0], high=bounds[1])]
+
+
+def _read_by(filters: tuple[Where, ...]) -> tuple[str, ...]:
+    """The columns that conditions name: with no others asked for, an index that has them is all that is read."""
+    return tuple(name for name in _FILTERED if any(name in where.sql for where in filters))
 
 
 def _length(db: sqlite3.Connection, driver: Driver) -> int:
@@ -99,9 +105,10 @@ def count_jobs(db: sqlite3.Connection, f: JobFilter) -> JobCounts:
     exact = chosen.short
     fit = " and ".join(where.sql for where in chosen.filters) or "true"
     values = tuple(chain.from_iterable(where.values for where in chosen.filters))
+    columns = ", ".join(dict.fromkeys(("state", *_read_by(chosen.filters))))
     for arm in chosen.driver.arms:
         rows = db.execute(
-            f"select state, count(*) as n from (select {', '.join(_FILTERED)} from jobs {chosen.driver.hint}"  # noqa: S608
+            f"select state, count(*) as n from (select {columns} from jobs {chosen.driver.hint}"  # noqa: S608
             f" where {arm.sql} limit {left}) where {fit} group by state",
             (*arm.values, *values),
         )
