@@ -189,6 +189,49 @@ def test_counts(rows: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> 
         assert (some.total.value, some.total.exact) == (5, False)
 
 
+@pytest.mark.parametrize("scan", [10_000, 7], ids=["short", "bounded"])
+@pytest.mark.parametrize("order", ["newest", "oldest", "ended_newest", "ended_oldest"])
+def test_the_place_of_a_job_is_where_a_page_that_shows_it_goes_on(
+    rows: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch, scan: int, order: queries.Order
+) -> None:
+    many(rows, 40)
+    monkeypatch.setattr(walk, "SCAN_ROWS", scan)
+    monkeypatch.setattr(job_lists, "SCAN_ROWS", scan)
+    with reader.reading() as db:
+        for f in (JobFilter(), JobFilter(states=("failed",)), JobFilter(robot="r1", flow="pick")):
+            listed = every_page(db, f, order)
+            for place, uid in enumerate(listed):
+                after = queries.cursor_at(db, f, order, uid)
+                assert after is not None
+                behind = queries.page_of_jobs(db, f, order, 100, after)
+                assert [one.id for one in behind.items] == listed[place + 1 :][: len(behind.items)]
+                assert bool(behind.items) == (place + 1 < len(listed)) or behind.next
+        other = queries.cursor_at(db, JobFilter(), "newest", listed[0])
+        with pytest.raises(BadCursor):
+            queries.page_of_jobs(db, JobFilter(robot="r1"), "newest", after=other)
+
+
+def test_a_job_without_a_place_has_no_cursor(rows: Rows, reader: Reader) -> None:
+    waiting = rows.uid(rows.job())
+    with reader.reading() as db:
+        assert queries.cursor_at(db, JobFilter(), "newest", "unknown") is None
+        assert queries.cursor_at(db, JobFilter(), "ended_newest", waiting) is None, "it has not ended"
+        assert queries.cursor_at(db, JobFilter(), "newest", waiting) is not None
+
+
+def test_since_when_anything_waits(rows: Rows, reader: Reader) -> None:
+    rows.job("running", created_at=START)
+    with reader.reading() as db:
+        assert queries.waiting_since(db) is None
+    rows.job(created_at=START + SECOND, target="q:b")
+    rows.job(created_at=START + 2 * SECOND, target="q:a", parked=1)
+    with reader.reading() as db:
+        assert queries.waiting_since(db) == "2025-06-15T15:06:41.000000Z"
+    rows.db.execute("update jobs set state = 'failed' where target = 'q:b'")
+    with reader.reading() as db:
+        assert queries.waiting_since(db) == "2025-06-15T15:06:42.000000Z", "whatever it waits for"
+
+
 # ---------------------------------------------------------------- no list reads a whole table
 BIG = ("jobs", "block_runs", "logs", "events", "attempts", "reports")
 
@@ -210,6 +253,25 @@ def test_every_list_follows_an_index(rows: Rows, reader: Reader, monkeypatch: py
     assert len(plans) > 40
     scans = [(detail, one) for one, plan in plans.items() for detail in plan if reads_all(detail)]
     assert scans == []
+    db.close()
+
+
+@pytest.mark.parametrize("scan", [10_000, 5], ids=["short", "bounded"])
+def test_a_deployment_is_counted_from_its_index_alone(
+    rows: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch, scan: int
+) -> None:
+    made = many(rows, 60)
+    monkeypatch.setattr(job_lists, "SCAN_ROWS", scan)
+    statements: list[str] = []
+    db = reader.connect()
+    db.set_trace_callback(statements.append)
+    counts = queries.count_jobs(db, JobFilter(deployment="d1"))
+    db.set_trace_callback(None)
+    assert counts.total.value == min(scan, sum(1 for one in made if one["deployment"] == "d1"))
+    plans = [row["detail"] for one in statements for row in db.execute(f"explain query plan {one}")]
+    touched = [detail for detail in plans if " jobs " in detail]
+    assert touched
+    assert all("COVERING INDEX jobs_deployment" in detail for detail in touched), touched
     db.close()
 
 
@@ -247,6 +309,8 @@ def ask_everything(db: sqlite3.Connection, job: int) -> None:
 
 def ask_at_a_glance(db: sqlite3.Connection, job: int) -> None:
     queries.jobs_per_hour(db, 1, 24)
+    queries.waiting_since(db)
+    queries.cursor_at(db, JobFilter(), "newest", "a")
     queries.outcomes_since(db, START // 3_600_000_000)
     queries.open_matters(db, START)
     for deployment in (None, "d1"):
