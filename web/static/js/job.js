@@ -52,7 +52,11 @@ function after() { fold(); rove(); grow(); }
 document.addEventListener('live:job', () => want('head', 'tree', 'side', 'record'));
 document.addEventListener('live:block', () => want('head', 'tree', 'side'));
 document.addEventListener('live:log', () => { fresh++; logs(); });
-setInterval(() => { if (!document.hidden && ended() === 'no' && document.body.dataset.state === 'ok') want('head', 'side'); }, SLOW_MS);
+// What keeps a job waiting, and what its robot says, changes with robots; not all of that is told as it happens.
+const robots = () => { if (!document.hidden && ended() === 'no' && document.body.dataset.state === 'ok') want('head', 'side'); };
+document.addEventListener('live:robot', robots);
+setTimeout(robots, WAIT_MS);                         // what was known of robots when this was opened was a moment old
+setInterval(robots, SLOW_MS);
 document.addEventListener('live:state', e => { if (!e.detail.lost) want('head', 'tree', 'side', 'logs', 'record'); });
 document.addEventListener('said', () => want('head', 'tree', 'side', 'record'));
 const ended = () => $('#job-head').dataset.ended;
