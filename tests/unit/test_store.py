@@ -139,8 +139,8 @@ def test_claim_next_reads_one_covering_index() -> None:
 def test_the_place_in_line_is_counted_along_the_claims_index() -> None:
     yard = Yard()
     statements: list[str] = []
-    row = {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r", "source_type": "api", "state": "queued"}
-    row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | row
+    row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r"}
+    row |= {"source_type": "api", "state": "queued"}
     places: list[tuple[int, int, int]] = []
     for n in range(60):
         need, priority = n % 3 + 1, 1 + n * 7 % 4
