@@ -160,7 +160,7 @@ def test_bodies_have_a_length_within_bounds(box: Box, route: Route) -> None:
 def test_flows_and_bulk_may_be_larger() -> None:
     sizes = {route.path: route.max_bytes // 2**20 for route in WITH_BODY}
     assert sizes.pop("/jobs/bulk") == 8
-    assert sizes.pop("/flows/check") == sizes.pop("/flows/<flow>") == 2
+    assert {sizes.pop(path) for path in ("/flows/check", "/flows/<flow>", "/floor-plan")} == {2}
     assert set(sizes.values()) == {1}
 
 
@@ -245,6 +245,7 @@ VALID: dict[str, dict[str, Any]] = {
     "put_robot": {"kind": "agv"},
     "check_flow": {"definition": {}},
     "put_flow": {"definition": {}},
+    "put_floor_plan": {"nodes": [{"id": "a", "x": 0.0, "y": 0.0}]},
     "put_deployment": {"name": "n", "flow": "hello", "target": {"queue": "main"}},
 }
 
