@@ -127,6 +127,7 @@ def test_it_fits_and_everybody_can_use_it(
                 page.screenshot(path=shots / f"job-{name}-{size}-{theme}-{lang}.png")
             if lang == "zh":
                 assert _english(page) == []
+            assert _narrowest(page, "#job-record .vals dd") > 90
             page.close()
     _end(client, waits)
 
@@ -136,6 +137,12 @@ def _english(page: Page) -> list[str]:
     ours = page.locator("main h2, main h3, main dt:not(.m), #job-acts button, #job-title, .tr > .r, .st, .tabs a")
     texts = [text.strip() for text in ours.all_inner_texts()]
     return [text for text in texts if text and not re.search(r"[\u4e00-\u9fff]|^[\d.: ]*$", text)]
+
+
+def _narrowest(page: Page, what: str) -> float:
+    """Width of the narrowest of these in pixels: beside a long name a value keeps room to be read."""
+    widths = page.locator(what).evaluate_all("all => all.map(e => e.getBoundingClientRect().width)")
+    return float(min(widths))
 
 
 RECORD = """() => {
@@ -245,7 +252,8 @@ def test_a_robot_that_falls_silent_and_is_heard_again(
         expect(page.locator("#job-head")).to_contain_text(re.compile(r"guard-1 was last heard at \d\d:\d\d:\d\d\."))
         expect(page.locator("#job-head")).to_contain_text("until it is heard again or a person decides")
         expect(page.locator("#job-side")).to_contain_text("Offline")
-        expect(_row(page, "-1")).to_have_attribute("data-s", "uncertain")
+        expect(_row(page, "-1/1").locator(".r")).to_have_text("Not known")
+        expect(_row(page, "-1").locator(".g rect.b-unk")).to_have_count(1)
         assert _controls(page) == ["decide", "cancel"]
         dialog = _ask(page, "decide")
         expect(dialog).to_contain_text("I have seen guard-1: it stands.")
@@ -382,7 +390,12 @@ def test_passes_are_folded_and_open(screen: Screens, survey: str) -> None:
     expect(passes.nth(1)).to_have_attribute("aria-expanded", "true")
     inside = page.locator('#job-tree [id^="b/-1/1#2/"], #job-tree [id^="b/-1/1#1/"]')
     expect(inside.first).to_be_visible()
+    page.locator("#job-logs .tabs a").nth(0).click()  # neither forgets what was chosen beside it
+    page.locator("#job-tree .th a").nth(0).click()
+    expect(page.locator("#job-tree .th .r")).to_have_text("Attempt 1")
     page.reload()  # the address remembers what is open
+    expect(page.locator("#job-tree .th .r")).to_have_text("Attempt 1")
+    expect(page.locator("#job-logs .tabs a").nth(0)).to_have_attribute("aria-current", "true")
     expect(page.locator("#job-tree [data-pass]")).to_have_count(4)
     expect(inside.first).to_be_visible()
     _row(page, "-1/1").get_by_role("button").click()

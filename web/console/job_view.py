@@ -175,7 +175,7 @@ class View:
 
     def word(self, row: Row) -> str:
         """The state of a row."""
-        if row.state == "unknown":
+        if row.state == "unknown" or (row.state == "uncertain" and row.level > 1):
             return _("Not known")
         return job_word(row.state) if row.level == 1 and row.state != "not_executed" else block_word(row.state)
 

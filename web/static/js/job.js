@@ -62,7 +62,9 @@ document.addEventListener('said', () => want('head', 'tree', 'side', 'record'));
 const ended = () => $('#job-head').dataset.ended;
 let told = performance.now();
 
-// ---- another place of the same page: the address says what is shown
+// ---- another place of the same page: the address says what is shown. A link was written when its region was, so it
+// changes what it is about and leaves what the reader has chosen elsewhere since then.
+const changed = (href, name) => `?${query({ [name]: new URLSearchParams(href.slice(1)).get(name) })}`;
 function go(href, ...regions) {
   history.replaceState(null, '', href === '?' ? location.pathname : href);
   for (const one of regions) wanted.add(one);
@@ -74,10 +76,10 @@ document.addEventListener('click', e => {
   const a = e.target.closest('a[data-go]');
   if (a && !e.ctrlKey && !e.metaKey && !e.shiftKey) {
     e.preventDefault();
-    go(a.getAttribute('href'), ...(a.dataset.go ? [a.dataset.go] : ['tree', 'logs']));
+    go(changed(a.getAttribute('href'), a.dataset.set), ...(a.dataset.go ? [a.dataset.go] : ['tree', 'logs']));
   }
 });
-document.addEventListener('change', e => { if (e.target.id === 'log-attempt') go(e.target.value, 'tree', 'logs'); });
+document.addEventListener('change', e => { if (e.target.id === 'log-attempt') go(changed(e.target.value, 'attempt'), 'tree', 'logs'); });
 let typing = 0;
 document.addEventListener('input', e => {
   if (e.target.id !== 'log-text') return;
