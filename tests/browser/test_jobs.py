@@ -335,7 +335,7 @@ def test_several_are_cancelled_as_the_preview_said(screen: Screens, client: Clie
     expect(dialog.get_by_role("heading")).to_have_text("Cancel 4 of the 5 selected jobs?")
     groups = [" ".join(text.split()) for text in dialog.locator("tbody tr").all_text_contents()]
     assert [bool(re.match(says, text)) for says, text in zip(
-        (r"3 ?end at once ?No robot holds them", r"1 ?robot stops, then", r"1 ?do not change ?They have ended already"),
+        (r"3 ?ended at once ?Held by no robot", r"1 ?robot stops, then", r"1 ?unchanged ?Ended already"),
         groups, strict=True,
     )] == [True, True, True], groups  # fmt: skip
     assert accessibility(page) == []

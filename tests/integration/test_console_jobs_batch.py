@@ -40,9 +40,9 @@ def test_a_batch_is_previewed_by_outcome(box: Box) -> None:
     box.must("POST", f"/jobs/{ended}/cancel", {})
     text = words(batch(box, "cancel", run_now, *queued, ended))
     assert "Cancel 3 of the 4 selected jobs?" in text
-    assert "2 end at once No robot holds them." in text
+    assert "2 ended at once Held by no robot." in text
     assert "1 robot stops, then the job ends What a robot carries stays on it." in text
-    assert "1 do not change They have ended already." in text
+    assert "1 unchanged Ended already." in text
     assert "Cancel 3 jobs" in text
     assert "None of the selected jobs can be cancelled" in batch(box, "cancel", ended)
     assert "取消所选 4 个任务中的 3 个？" in batch(box, "cancel", run_now, *queued, ended, lang="zh")
@@ -86,7 +86,7 @@ def test_priorities_are_shown_old_and_new(box: Box) -> None:
     html = batch(box, "priority", run_now, first, second, priority="4500")
     text = words(html)
     assert "2000 → 4500 goes sooner" in text
-    assert "They have this priority already." in text
+    assert "This is the priority already." in text
     assert "r1 carries it out." in text
     assert "Change 1 job" in text
     html = post(box, "/jobs/batch/priority/apply", form(html, priority="4500")).text

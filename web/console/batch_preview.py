@@ -17,7 +17,7 @@ STAYS: tuple[GroupKind, ...] = ("ended", "held_up", "equal", "taken")
 """Groups in which nothing changes."""
 ORDER: tuple[GroupKind, ...] = ("at_once", "told_first", "stops", "silent", "again", "changed", *STAYS)
 SAYS: dict[GroupKind, tuple[str, str]] = {
-    "at_once": (N_("end at once"), N_("No robot holds them.")),
+    "at_once": (N_("ended at once"), N_("Held by no robot.")),
     "told_first": (
         N_("robot is told first"),
         N_("It has not moved for the job yet; its answer ends the job as cancelled."),
@@ -31,14 +31,14 @@ SAYS: dict[GroupKind, tuple[str, str]] = {
         N_("It is silent, so nobody knows what it does. Until then the job is shown as cancelling."),
     ),
     "again": (N_("robot is told once more"), N_("It was told to stop and has not answered yet.")),
-    "changed": (N_("get the new priority"), N_("No robot holds them.")),
-    "ended": (N_("do not change"), N_("They have ended already.")),
+    "changed": (N_("get the new priority"), N_("Held by no robot.")),
+    "ended": (N_("unchanged"), N_("Ended already.")),
     "held_up": (
-        N_("do not change"),
+        N_("unchanged"),
         N_("They may have run before the box was restored, and a robot that is on hold may be running them still."),
     ),
-    "equal": (N_("do not change"), N_("They have this priority already.")),
-    "taken": (N_("do not change"), N_("A robot has them already.")),
+    "equal": (N_("unchanged"), N_("This is the priority already.")),
+    "taken": (N_("unchanged"), N_("Held by a robot already.")),
 }
 """What happens to a group, and why; about one job or many."""
 SHAPES: dict[GroupKind, str] = {
