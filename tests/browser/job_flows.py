@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from cli.client import Client
 from tests.rows import block, definition
+from tests.waiting import wait_for
 
 QUICK = {
     "YARDMASTER_RETRY_FIRST_S": "1",
@@ -62,3 +64,27 @@ FLOWS = {
         block(3, "beta", "PrintBp", message="beta is booked"),
     ),
 }
+
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+def state_of(client: Client, job: str) -> str:
+    """The state of a job, by the API."""
+    return str(client.get(f"/jobs/{job}")["state"])
+
+
+def submit(client: Client, flow: str, queue: str, **more: Any) -> str:
+    """A job of a flow for a queue, and its id."""
+    return str(client.post("/jobs", {"flow": flow, "target": {"queue": queue}} | more)["items"][0]["id"])
+
+
+def until(client: Client, job: str, *states: str) -> None:
+    """Wait until a job is in one of these states."""
+    wait_for(lambda: state_of(client, job) in states, 60, f"the job is {' or '.join(states)}")
+
+
+def end(client: Client, job: str) -> None:
+    """See to it that a job has ended."""
+    if state_of(client, job) not in (*ENDED, "cancelling"):
+        client.post(f"/jobs/{job}/cancel", {})
+    until(client, job, *ENDED)

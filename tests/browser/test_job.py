@@ -15,14 +15,12 @@ from playwright.sync_api import Locator, Page, expect
 from cli.client import Client
 from cli.demo import ONCE
 from cli.stage import Stage, all_there, save_flows
-from tests.browser.job_flows import CHATTER, FLOWS, GIVEN, QUICK
+from tests.browser.job_flows import CHATTER, ENDED, FLOWS, GIVEN, QUICK, end, submit, until
 from tests.browser.screen import Screen, accessibility, sideways
-from tests.waiting import wait_for
 
 Screens = Callable[..., Screen]
 LOOKS = [("en", "light"), ("en", "dark"), ("zh", "light"), ("zh", "dark")]
 LONG_MS = 30_000
-ENDED = ("succeeded", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +39,13 @@ def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield stage
 
 
-def _state(client: Client, job: str) -> str:
-    return str(client.get(f"/jobs/{job}")["state"])
-
-
-def _submit(client: Client, flow: str, queue: str, **more: Any) -> str:
-    return str(client.post("/jobs", {"flow": flow, "target": {"queue": queue}} | more)["items"][0]["id"])
-
-
-def _until(client: Client, job: str, *states: str) -> None:
-    wait_for(lambda: _state(client, job) in states, 60, f"the job is {' or '.join(states)}")
-
-
-def _end(client: Client, job: str) -> None:
-    if _state(client, job) not in (*ENDED, "cancelling"):
-        client.post(f"/jobs/{job}/cancel", {})
-    _until(client, job, *ENDED)
-
-
 @pytest.fixture
 def patrol(client: Client) -> Iterator[str]:
     """A job that runs until somebody ends it."""
-    job = _submit(client, "patrol", "guard")
-    _until(client, job, "running")
+    job = submit(client, "patrol", "guard")
+    until(client, job, "running")
     yield job
-    _end(client, job)
+    end(client, job)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +53,8 @@ def survey(factory: Stage) -> str:
     """A job that failed in its first attempt and succeeded in its second."""
     with Client(factory.url) as client:
         for _ in range(2):
-            job = _submit(client, "survey", "camera", max_retries=1, parameters=GIVEN)
-            _until(client, job, *ENDED)
+            job = submit(client, "survey", "camera", max_retries=1, parameters=GIVEN)
+            until(client, job, *ENDED)
             if client.get(f"/jobs/{job}")["attempt_count"] == 2:
                 return job
     raise AssertionError("every second look fails, so the first attempt of one of two jobs does")
@@ -114,7 +94,7 @@ def _ask(page: Page, action: str) -> Locator:
 def test_it_fits_and_everybody_can_use_it(
     screen: Screens, client: Client, survey: str, patrol: str, shots: Path | None, lang: str, theme: str
 ) -> None:
-    waits = _submit(client, "office", "guard")
+    waits = submit(client, "office", "guard")
     # Each of the two is seen in both languages, in both themes and in both sizes.
     other = ("waits", waits) if (lang, theme) in (("en", "light"), ("zh", "dark")) else ("running", patrol)
     for size in ("desktop", "handheld"):
@@ -129,7 +109,7 @@ def test_it_fits_and_everybody_can_use_it(
                 assert _english(page) == []
             assert _narrowest(page, "#job-record .vals dd") > 90
             page.close()
-    _end(client, waits)
+    end(client, waits)
 
 
 def _english(page: Page) -> list[str]:
@@ -166,7 +146,7 @@ RECORD = """() => {
 
 def test_a_job_is_followed_from_the_queue_to_its_end(screen: Screens, client: Client) -> None:
     client.post("/robots/lane-1/drain", {"reason": "the test begins"})
-    job = _submit(client, "two-waits", "lane")
+    job = submit(client, "two-waits", "lane")
     page = screen().open(f"/jobs/{job}")
     expect(page.locator("#job-title")).to_have_text("Queued for attempt 1 of 4.")
     expect(page.locator("#w-lane-1")).to_contain_text("the test begins")
@@ -192,8 +172,8 @@ def test_a_job_is_followed_from_the_queue_to_its_end(screen: Screens, client: Cl
 def test_a_job_is_cancelled_and_the_page_says_what_happens_meanwhile(
     factory: Stage, screen: Screens, client: Client
 ) -> None:
-    job = _submit(client, "watch", "guard")
-    _until(client, job, "running")
+    job = submit(client, "watch", "guard")
+    until(client, job, "running")
     page = screen().open(f"/jobs/{job}")
     expect(page.locator("#job-title")).to_have_text("Running on guard-1, attempt 1 of 4.")
     dialog = _ask(page, "cancel")
@@ -241,7 +221,7 @@ def test_one_switches_between_the_attempts_of_a_job(screen: Screens, survey: str
 def test_a_robot_that_falls_silent_and_is_heard_again(
     factory: Stage, screen: Screens, client: Client, patrol: str
 ) -> None:
-    waits = _submit(client, "patrol", "guard")
+    waits = submit(client, "patrol", "guard")
     page, queued = screen().open(f"/jobs/{patrol}"), screen().open(f"/jobs/{waits}")
     expect(page.locator("#h-side")).to_have_text("guard-1 now")
     expect(queued.locator("#w-guard-1")).to_contain_text("Busy with patrol.")
@@ -265,11 +245,11 @@ def test_a_robot_that_falls_silent_and_is_heard_again(
     expect(page.locator("#job-title")).to_have_text("Running on guard-1, attempt 1 of 4.", timeout=LONG_MS)
     expect(page.locator("#job-side")).to_contain_text("Working", timeout=LONG_MS)
     assert _controls(page) == ["pause", "cancel"]
-    _end(client, waits)
+    end(client, waits)
 
 
 def test_why_a_job_waits_that_no_robot_can_do(screen: Screens, client: Client) -> None:
-    job = _submit(client, "office", "agv")
+    job = submit(client, "office", "agv")
     page = screen().open(f"/jobs/{job}")
     expect(page.locator("#job-head")).to_contain_text(
         "No robot of the queue “agv” can do what its flow needs, so it waits in vain."
@@ -283,11 +263,11 @@ def test_why_a_job_waits_that_no_robot_can_do(screen: Screens, client: Client) -
     expect(page.locator("#w-agv-2")).to_contain_text("new tyres", timeout=LONG_MS)
     client.post("/robots/agv-2/enable", {})
     expect(page.locator("#w-agv-2")).not_to_contain_text("new tyres", timeout=LONG_MS)
-    _end(client, job)
+    end(client, job)
 
 
 def test_logs_by_level_and_text(screen: Screens, client: Client) -> None:
-    job = _submit(client, "office", "office")
+    job = submit(client, "office", "office")
     page = screen().open(f"/jobs/{job}")
     expect(page.locator("#job-title")).to_contain_text("Succeeded", timeout=LONG_MS)
     lines, levels = page.locator("#log-new li"), page.locator("#job-logs .tabs a")
@@ -311,7 +291,7 @@ def test_logs_by_level_and_text(screen: Screens, client: Client) -> None:
 
 
 def test_it_is_paused_and_goes_on_and_jumps_the_queue(screen: Screens, client: Client, patrol: str) -> None:
-    waits = _submit(client, "tick", "guard", priority=10)
+    waits = submit(client, "tick", "guard", priority=10)
     other = screen()
     other.expected.append("422")  # a form that is wrong is sent on purpose
     page, queued = screen().open(f"/jobs/{patrol}"), other.open(f"/jobs/{waits}")
@@ -333,7 +313,7 @@ def test_it_is_paused_and_goes_on_and_jumps_the_queue(screen: Screens, client: C
     _ask(page, "resume").locator(".pri").click()
     expect(page.locator("#job-title")).to_have_text("Running on guard-1, attempt 1 of 4.", timeout=LONG_MS)
     assert _controls(page) == ["pause", "cancel"]
-    _end(client, waits)
+    end(client, waits)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
