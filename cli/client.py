@@ -15,8 +15,8 @@ from schemas.ids import uuid7
 DONE, REFUSED, USAGE, NOT_FOUND, NOT_REACHABLE, ENDED_BADLY, NAME_IN_USE = range(7)
 """Exit codes of the command line."""
 DEFAULT_URL = "http://127.0.0.1:8080"
-READY = "ready.json"
-"""What a running box leaves in its data directory; `var` is where that is, unless it was told otherwise."""
+READY, KEY_FILE = "ready.json", "cli.token"
+"""What a running box leaves in its data directory: where it is, and a token for whoever may read the directory."""
 TIMEOUT_S = 15.0
 ASK_AGAIN_S = (0.5, 1.0, 2.0)
 """Waits before the same request, with the same key, is sent again when nobody knows what became of it."""
@@ -39,6 +39,22 @@ class Refused(Exception):
 def usage(message: str) -> Refused:
     """What was typed makes no sense."""
     return Refused(USAGE, "usage", message)
+
+
+def find_token(token: str | None, url: str | None, data_dir: Path | None) -> str | None:
+    """The token to show: as given, else the command line's own of a box on this machine that is named or is here.
+
+    A box that is named by its address gets no token that was not given: it may be anybody's.
+    """
+    if token is not None:
+        return token
+    if url or (data_dir is None and os.environ.get("YARDMASTER_URL")):
+        return None
+    try:
+        folder = data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))
+        return (folder / KEY_FILE).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def find_url(url: str | None, data_dir: Path | None) -> str:

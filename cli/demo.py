@@ -81,7 +81,7 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
     """The example factory, with work that does not end."""
     stage = Stage(data_dir, FACTORY / "fleet.toml", http=http, mqtt=usual_address(MQTT_PORT), speed=speed)
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         save_floor(client, FACTORY / "fleet.toml")
         stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
         flows = save_flows(client, FACTORY / "flows")
@@ -116,7 +116,7 @@ def play_once(data_dir: Path | None, http: str, speed: float | None) -> int:
     began = time.monotonic()
     stage = Stage(folder, ONCE / "fleet.toml", http=http, speed=speed)
     stage.settings = QUICK
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         typer.echo(f"a box at {stage.url}, its data in {folder}")
         save_floor(client, ONCE / "fleet.toml")
         save_flows(client, ONCE / "flows")

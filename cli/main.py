@@ -29,6 +29,7 @@ SUBCOMMANDS = {
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
     "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
+    "token": Subcommand("cli.token", "app", "Create and revoke tokens, on the box itself."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

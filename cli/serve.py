@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cli.parts import Part
+from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import find_mosquitto, free_port, port_trouble
 from cli.supervisor import NotStarted, Supervisor
 from cli.web_process import ServerSettings
@@ -63,12 +64,23 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
             closing.callback(lock.release)
             settings = _with_ports(settings)
+            _let_people_in(settings)
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
             Supervisor(parts(settings), settings, files).run()
         except (DataInUse, NotStarted, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED
     return 0
+
+
+def _let_people_in(settings: ServeSettings) -> None:
+    """A new box gets its administrator; the command line on this machine gets its token."""
+    password = first_admin(settings.data_dir)
+    own_token(settings.data_dir)
+    if settings.demo:
+        demo_account(settings.data_dir)
+    if password is not None:
+        show_first_password(password)
 
 
 def parts(settings: ServeSettings) -> list[Part]:
@@ -105,7 +117,15 @@ def _controller(settings: ServeSettings) -> Part:
 
 def _web(settings: ServeSettings) -> Part:
     hosts = tuple(dict.fromkeys((*LOOPBACK, settings.http_at.host)))
-    web = WebSettings(settings.data_dir, hosts, settings.web_threads)
+    web = WebSettings(
+        settings.data_dir,
+        hosts,
+        settings.web_threads,
+        zone=settings.time_zone,
+        project_id=settings.project_id,
+        answer_wait_s=settings.answer_wait_s,
+        demo=settings.demo,
+    )
     server = ServerSettings(*settings.http_at, settings.web_threads, settings.log_level, settings.log_format)
     environment = {WEB_VARIABLE: web.to_json()} | server.environment()
     command = [sys.executable, "-m", "cli.web_process"]

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import psutil
 
-from cli.client import READY, Client, Refused
+from cli.client import READY, TIMEOUT_S, Client, Refused, find_token
 from cli.deployment import read_deployments
 from cli.floor import read_floor
 from cli.flow import read_flow
@@ -43,7 +43,7 @@ class Stage:
         robots: int | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self.settings: dict[str, str] = {}
+        self.settings: dict[str, str] = {"YARDMASTER_DEMO": "true"}
         self.left_behind: list[str] = []
         self.url = self.mqtt = ""
         self._fleet, self._http, self._mqtt, self._speed, self._robots = fleet, http, mqtt, speed, robots
@@ -80,6 +80,10 @@ class Stage:
                 start_new_session=True,  # Ctrl-C is for us; the fleet ends first, then the box
                 preexec_fn=lambda: die_with(us),  # noqa: PLW1509 - this process has no threads
             )
+
+    def client(self, timeout_s: float = TIMEOUT_S) -> Client:
+        """The API of the box, with the command line's own token."""
+        return Client(self.url, find_token(None, None, self.data_dir), timeout_s=timeout_s)
 
     def _ready(self) -> dict[str, Any] | None:
         path = self.data_dir / READY

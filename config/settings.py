@@ -6,6 +6,7 @@ import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,8 +63,25 @@ def _is_prefix(text: str) -> str:
     return Topics(text).prefix
 
 
+def _is_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("an IANA name like Europe/Berlin is wanted") from error
+
+
+def local_zone() -> str:
+    """The machine's time zone by its IANA name; UTC where it does not say."""
+    found = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
+    try:
+        return ZoneInfo(found).key if found else "UTC"
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC"
+
+
 HostPort = Annotated[str, AfterValidator(lambda text: str(address(text)))]
 Prefix = Annotated[str, AfterValidator(_is_prefix)]
+Zone = Annotated[str, AfterValidator(_is_zone)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 Short = Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)]
 Long = Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)]
@@ -93,6 +111,19 @@ class ServeSettings(BaseSettings):
     station: bool = Field(default=True, description="run the station agent of the box (robot and queue `station`)")
     web_threads: Annotated[int, Field(ge=72, le=2000)] = Field(
         320, description="threads of the web server; 64 are kept for requests, the others may hold open streams"
+    )
+    time_zone: Zone = Field(
+        default_factory=local_zone, description="the site's zone, by its IANA name; unset: the machine's"
+    )
+    project_id: str | None = Field(
+        None, min_length=1, max_length=255, description="the only project id that scheduled-task records answer to"
+    )
+    answer_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        10.0, description="how long requests that wait for a robot's answer (stop, reRun, resume) do so"
+    )
+    demo: bool = Field(
+        default=False,
+        description="let people on this machine in with one click; only with `http` on loopback",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
     log_format: Literal["plain", "json"] = Field("plain", description="lines for people, or one JSON object a line")
@@ -125,6 +156,8 @@ class ServeSettings(BaseSettings):
             )
         if self.broker == "external" and self.mqtt_at.port == 0:
             raise ValueError("mqtt: an external broker has a port of its own; port 0 is for a broker started here")
+        if self.demo and not self.http_at.is_loopback:
+            raise ValueError("demo: only with http on a loopback address")
         self._durations_agree()
         return self
 

@@ -22,6 +22,16 @@ from schemas.job import (
     JobSubmit,
     Reasoned,
 )
+from schemas.people import (
+    LoginFailedArgs,
+    OfToken,
+    OfUser,
+    SessionArgs,
+    SessionOpenArgs,
+    TokenAddArgs,
+    UserAddArgs,
+    UserChangeArgs,
+)
 from schemas.robot import QueuePut, RobotNote, RobotPut
 
 MAX_FRAME = 16 * 1024 * 1024
@@ -160,6 +170,15 @@ COMMANDS: dict[str, type[Asked]] = {
     "deployment.delete": OfDeployment,
     "deployment.run": DeploymentRunArgs,
     "floor.put": FloorPutArgs,
+    "user.add": UserAddArgs,
+    "user.change": UserChangeArgs,
+    "user.delete": OfUser,
+    "token.create": TokenAddArgs,
+    "token.revoke": OfToken,
+    "session.open": SessionOpenArgs,
+    "session.seen": SessionArgs,
+    "session.close": SessionArgs,
+    "session.failed": LoginFailedArgs,
     "system.health": Nothing,
     "system.metrics": Nothing,
 }
@@ -169,11 +188,17 @@ QUERIES = frozenset({"job.waiting", "robot.live", "flow.check", "system.health",
 """Commands that change nothing: answered at once, without a key."""
 
 
+CallerRole = Literal["nobody", "robot", "viewer", "operator", "admin"]
+"""What who asks may do; nobody has shown nothing, a robot reaches its own attempts."""
+
+
 class Caller(Asked):
     """Who asks, for the audit."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)] = "local"
-    role: Literal["viewer", "operator", "admin"] = "admin"
+    role: CallerRole = "admin"
+    robot: Slug | None = None
+    """Whose token was shown, with role robot."""
     ip: Annotated[str | None, Field(max_length=64)] = None
     client: Annotated[str | None, Field(max_length=500)] = None
 

@@ -16,7 +16,8 @@ DOCUMENT = document(ROUTES)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 TITLES = {
     "jobs": "Jobs", "job": "One job", "robots": "Robots", "queues": "Queues", "flows": "Flows",
-    "deployments": "Deployments", "floor": "The floor plan", "system": "The box", "stream": "Live news",
+    "deployments": "Deployments", "floor": "The floor plan", "people": "People and tokens", "system": "The box",
+    "stream": "Live news",
 }  # fmt: skip
 
 

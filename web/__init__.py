@@ -4,7 +4,7 @@ from flask import Flask
 
 from controller.client import Client
 from controller.store.queries import Reader
-from web import console, errors, guard
+from web import compat, console, errors, guard
 from web.api import ROUTES
 from web.backend import EXTENSION, Backend, Commands
 from web.live import Live
@@ -33,8 +33,9 @@ def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask
     app.extensions[EXTENSION].metrics.install(app)
     guard.install(app, settings.allowed_hosts)
     errors.install(app)
-    for route in ROUTES:
+    app.extensions[errors.FORMATS] = tuple(compat.FORMATS)
+    for route in (*ROUTES, *compat.ROUTES):
         mount(app, route)
-    serve_document(app, document(ROUTES))
+    serve_document(app, document([*ROUTES, *compat.ROUTES]))
     console.install(app)
     return app

@@ -171,11 +171,13 @@ def _lists(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is tuple)
 
 
-def read_query(model: type[Asked], given: MultiDict[str, str]) -> Asked:
-    """Parameters as the route's type; raises `ApiError`."""
+def read_query(model: type[Asked], given: MultiDict[str, str], *, lenient: bool = False) -> Asked:
+    """Parameters as the route's type; `lenient`: unknown ones are left out. Raises `ApiError`."""
     lists = _lists(model)
     values: dict[str, Any] = {}
     for name, found in given.lists():
+        if lenient and name not in model.model_fields:
+            continue
         if name not in lists and len(found) > 1:
             raise invalid("query", f"/{name}", "repeated", "given more than once")
         values[name] = found if name in lists else found[0]

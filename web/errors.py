@@ -14,11 +14,16 @@ from schemas.views import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 
-_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "floor_plan", "route")
+_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token")
 STATUS: dict[str, int] = {
     "request.json": 400,
     "request.depth": 400,
+    "auth.missing": 401,
+    "auth.invalid": 401,
+    "auth.expired": 401,
+    "auth.password": 401,
     "auth.role": 403,
+    "auth.csrf": 403,
     "auth.origin": 403,
     **{f"{noun}.not_found": 404 for noun in _NOUNS},
     "request.method": 405,
@@ -28,6 +33,8 @@ STATUS: dict[str, int] = {
     "robot.state": 409,
     **{f"{noun}.in_use": 409 for noun in ("robot", "queue", "flow", "deployment")},
     "deployment.disabled": 409,
+    "user.exists": 409,
+    "user.last_admin": 409,
     "idempotency.mismatch": 409,
     "request.length": 411,
     "version.mismatch": 412,
@@ -36,6 +43,7 @@ STATUS: dict[str, int] = {
     "request.invalid": 422,
     "flow.invalid": 422,
     "page.cursor": 422,
+    "rate.limited": 429,
     "internal": 500,
     "command.unknown": 500,
     "controller.down": 503,
@@ -48,8 +56,8 @@ STATUS: dict[str, int] = {
 _REFUSED = 409
 """A command was refused for a reason this table does not know by name."""
 MAX_DETAILS = 200
-SHAPE = "refusals"
-"""Where the application keeps how refusals are shown."""
+SHAPE, FORMATS = "refusals", "formats"
+"""Where the application keeps how refusals are shown: to people, and in the formats of other systems."""
 
 
 class ApiError(Exception):
@@ -103,8 +111,11 @@ def as_json(error: ApiError) -> Response:
 
 
 def answer(error: ApiError) -> Response:
-    """A refusal in the shape that fits who asked; pages have their own."""
+    """A refusal in the shape that fits who asked; other formats and pages have their own."""
     shape: Callable[[ApiError], Response] = current_app.extensions.get(SHAPE, as_json)
+    for beginning, other in current_app.extensions.get(FORMATS, ()):
+        if (request.path + "/").startswith(beginning + "/"):
+            shape = other
     return shape(error)
 
 

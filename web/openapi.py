@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import to_json
 
 from schemas.views import ErrorAnswer
+from web.auth import COOKIE
 from web.errors import STATUS
 from web.guard import DEFAULT_BYTES
 from web.refusals import refusals
@@ -23,6 +24,7 @@ _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
 _PATH: dict[str, dict[str, Any]] = {"job": _OPAQUE, "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
 _WHAT = {
     400: "The body cannot be read",
+    401: "Nobody showed who they are, or not well",
     403: "The caller may not",
     404: "There is no such thing",
     409: "Not as things stand now",
@@ -31,6 +33,7 @@ _WHAT = {
     413: "The body is too large",
     415: "The body is not application/json",
     422: "A part of the request is not valid",
+    429: "Too often; Retry-After says when again",
     500: "A defect; the log has more under request_id",
     503: "A part of the box does not work now",
     504: "The outcome is unknown: ask again with the same key",
@@ -129,7 +132,7 @@ def _answers(route: Route, document: _Document) -> dict[str, Any]:
         if headers := _headers(route):
             one["headers"] = headers
         found[str(status)] = one
-    refused = [status for status in refusals(route) if status not in route.answers]
+    refused = [] if route.own_answers else [status for status in refusals(route) if status not in route.answers]
     return found | {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in refused}
 
 
@@ -152,6 +155,8 @@ def _operation(route: Route, document: _Document, queries: Mapping[type[BaseMode
         "responses": _answers(route, document),
         "x-role": route.role,
     }
+    if route.role == "open":
+        operation["security"] = []
     if route.body is not None:
         operation["requestBody"] = {
             "required": not route.body_optional,
@@ -170,6 +175,11 @@ def _components(schemas: Mapping[str, Any]) -> dict[str, Any]:
         "responses": {
             f"Refused{status}": {"description": f"{text}. Codes: {', '.join(codes[status])}.", "content": error}
             for status, text in _WHAT.items()
+        },
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
         },
         "headers": {
             "IdempotentReplayed": {
@@ -208,6 +218,7 @@ def document(routes: list[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"token": []}, {"session": []}],
         "paths": paths,
         "components": _components(made.schemas),
     }

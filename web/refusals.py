@@ -17,6 +17,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "flows": ("flow.in_use",),
     "deployments": ("deployment.in_use", "deployment.disabled"),
     "floor": (),
+    "people": ("user.exists", "user.last_admin"),
 }
 """What a command of a module may clash with."""
 
@@ -58,7 +59,11 @@ def _of_commands(route: Route) -> Iterator[str]:
 
 
 def _of_all(route: Route) -> Iterator[str]:
-    yield from ("auth.origin", "auth.role", "internal", "store.unavailable")
+    yield from ("auth.origin", "internal", "store.unavailable")
+    if route.role != "open":
+        yield from ("auth.missing", "auth.invalid", "auth.expired", "auth.role", "auth.csrf")
+    if route.name == "open_session":
+        yield from ("auth.password", "rate.limited")
     if route.path == "/stream":
         yield "stream.full"
 

@@ -1,16 +1,32 @@
-"""Who may use a route: each declares a role, one function decides."""
+"""Who may use a route: each declares a role, one function decides; tokens may be bounded to areas."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from schemas.commands import Caller
+from schemas.people import Area
 
-Role = Literal["open", "viewer", "operator", "admin"]
-"""What a route asks of its caller; each word includes those before it."""
-ROLES: tuple[Role, ...] = get_args(Role)
-LOCAL = "local"
-"""The caller of a box without accounts, which listens on loopback only."""
+Role = Literal["open", "robot", "viewer", "operator", "admin"]
+"""What a route asks of its caller; of the last three each includes those before it."""
+PEOPLE: tuple[Role, ...] = ("viewer", "operator", "admin")
+AREAS: dict[str, Area] = {
+    "jobs": "jobs",
+    "job": "jobs",
+    "robots": "robots",
+    "queues": "robots",
+    "floor": "definitions",
+    "flows": "definitions",
+    "deployments": "definitions",
+    "people": "people",
+    "system": "system",
+    "stream": "system",
+}
+"""Module of a route to the area that a token must reach for it."""
 
 
 def allowed(caller: Caller, role: Role) -> bool:
-    """Whether a caller may use a route of this role."""
-    return caller.name == LOCAL or ROLES.index(caller.role) >= ROLES.index(role)
+    """Whether a caller may use a route of this role. A robot reaches what is for robots and nothing else."""
+    if role == "open":
+        return True
+    if role == "robot":
+        return caller.role == "robot"
+    return caller.role in PEOPLE and PEOPLE.index(caller.role) >= PEOPLE.index(role)

@@ -10,10 +10,11 @@ from pydantic import BaseModel
 
 from schemas.commands import Caller
 from web.asked import NoQuery, read_query
+from web.auth import need
 from web.backend import Backend, backend
-from web.errors import ApiError, invalid
+from web.errors import invalid
 from web.guard import DEFAULT_BYTES, read_body
-from web.roles import LOCAL, Role, allowed
+from web.roles import AREAS, Role
 
 API = "/api/v1"
 JSON_TYPE = "application/json"
@@ -65,6 +66,10 @@ class Route:
     if_match: bool = False
     commands: bool = False
     base: str = API
+    lenient: bool = False
+    """Unknown query parameters are left out instead of refused."""
+    own_answers: bool = False
+    """`answers` names every status, refusals too: a format of its own."""
 
     @property
     def rule(self) -> str:
@@ -129,15 +134,11 @@ def mount(target: Blueprint | Any, route: Route) -> None:
 
 def _run(route: Route, path: dict[str, Any]) -> Reply | Response:
     g.route = route
-    caller = Caller(
-        ip=(request.remote_addr or "")[:64] or None, client=request.headers.get("User-Agent", "")[:500] or None
-    )
-    if not allowed(caller, route.role):
-        raise ApiError("auth.role", f"This needs the role {route.role}.")
+    caller = need(route.role, AREAS.get(route.tag, "records"))
     body = read_body(route.body, route.max_bytes, optional=route.body_optional) if route.body else None
     call = Call(
         path=path,
-        query=read_query(route.query, request.args),
+        query=read_query(route.query, request.args, lenient=route.lenient),
         body=body,
         caller=caller,
         key=_key() if route.keyed else None,
@@ -171,4 +172,4 @@ def _respond(reply: Reply | Response) -> Response:
     return Response(text, reply.status, headers=dict(reply.headers), content_type=kind)
 
 
-__all__ = ["API", "LOCAL", "Call", "Reply", "Route", "Routes", "mount"]
+__all__ = ["API", "Call", "Reply", "Route", "Routes", "mount"]

@@ -19,6 +19,14 @@ class WebSettings:
     data_dir: Path
     allowed_hosts: tuple[str, ...] = LOOPBACK
     threads: int = 320
+    zone: str = "UTC"
+    """The site's time zone, by its IANA name."""
+    project_id: str | None = None
+    """The only one that scheduled-task records answer to; None: any."""
+    demo: bool = False
+    """Whether the page for signing in offers the demonstration's account with one click, on this machine."""
+    answer_wait_s: float = 10.0
+    """How long a request of a format that waits for the robot does so."""
 
     @property
     def database(self) -> Path:

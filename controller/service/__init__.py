@@ -12,9 +12,11 @@ from controller.desk import Desk
 from controller.dispatcher import Dispatcher
 from controller.errors import Refused
 from controller.moves import Moves
+from controller.service import audit
 from controller.service.definitions import DefinitionService
 from controller.service.floor import FloorService
 from controller.service.jobs import JobService
+from controller.service.people import PeopleService
 from controller.service.robots import RobotService
 from controller.service.submit import SubmitService
 from controller.store import definitions
@@ -47,6 +49,7 @@ class Service:
             **robot.handlers(),
             **definition.handlers(),
             **FloorService(desk).handlers(),
+            **PeopleService(desk).handlers(),
         }
 
     def answer(self, frame: Frame) -> Answer:
@@ -84,7 +87,12 @@ class Service:
     def _carry_out(self, frame: Frame, handler: Handler, args: Asked) -> Answer:
         try:
             with self.desk.store.part():
-                return Answer(id=frame.id, ok=handler(args, frame.caller))
+                if frame.command in QUERIES:
+                    return Answer(id=frame.id, ok=handler(args, frame.caller))
+                was = audit.before(self.desk.db, args)
+                ok = handler(args, frame.caller)
+                audit.write(self.desk.db, self.desk.now.utc_us, frame.caller, frame.command, args, was, ok)
+                return Answer(id=frame.id, ok=ok)
         except Refused as refused:
             return Answer(id=frame.id, error=refused.refusal)
 

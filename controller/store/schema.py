@@ -5,6 +5,8 @@ Times are UTC microseconds as integers; JSON is text. A job's place in the queue
 
 from sqlite_utils import Database, Migrations
 
+from controller.store.schema_records import ARTIFACTS, ASSETS, BATCHES, PEOPLE, SCHEDULES
+
 migrations = Migrations("yardmaster")
 
 FOUNDATION = (
@@ -187,3 +189,38 @@ def m0003_deployments(db: Database) -> None:
     """What counting a deployment's jobs asks; jobs that have ended are parked no more."""
     for statement in DEPLOYMENTS:
         db.conn.execute(statement)
+
+
+def _run(db: Database, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        db.conn.execute(statement)
+
+
+@migrations()
+def m0004_people(db: Database) -> None:
+    """Accounts, sessions, tokens, and the audit."""
+    _run(db, PEOPLE)
+
+
+@migrations()
+def m0005_schedules(db: Database) -> None:
+    """Schedules with their firings."""
+    _run(db, SCHEDULES)
+
+
+@migrations()
+def m0006_batches(db: Database) -> None:
+    """Operations on many jobs, previewed and applied."""
+    _run(db, BATCHES)
+
+
+@migrations()
+def m0007_artifacts(db: Database) -> None:
+    """Screenshots, videos and other files of attempts."""
+    _run(db, ARTIFACTS)
+
+
+@migrations()
+def m0008_assets(db: Database) -> None:
+    """Values that parameters import, and secrets."""
+    _run(db, ASSETS)

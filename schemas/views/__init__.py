@@ -43,11 +43,14 @@ from schemas.views.jobs import (
     WaitingReason,
 )
 from schemas.views.overview import AttemptRuns, Found, HourCount, OpenMatter, OpenMatters, WaitsAhead
+from schemas.views.people import AuditPage, AuditRow, Me, NewToken, Token, TokenPage, User, UserPage
 
 __all__ = [
     "Attempt",
     "AttemptPage",
     "AttemptRuns",
+    "AuditPage",
+    "AuditRow",
     "BlockKindView",
     "BlockKinds",
     "BlockNode",
@@ -81,6 +84,8 @@ __all__ = [
     "JobRow",
     "LogPage",
     "LogRow",
+    "Me",
+    "NewToken",
     "OpenMatter",
     "OpenMatters",
     "Page",
@@ -91,8 +96,12 @@ __all__ = [
     "Robot",
     "RobotPage",
     "Time",
+    "Token",
+    "TokenPage",
     "Total",
     "UnknownRobot",
+    "User",
+    "UserPage",
     "View",
     "Waiting",
     "WaitingReason",

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import psutil
 
-from cli.client import READY, Client
+from cli.client import READY
 from cli.stage import Stage
 from scripts.benchmark.accounts import Accounts
 from scripts.benchmark.watcher import Watcher, let_in
@@ -42,7 +42,7 @@ class Box:
             fleet = place / "fleet.toml"
             fleet.write_text(fleet_file(self._queues), encoding="utf-8")
             self.stage = opening.enter_context(Stage(self.data, fleet, robots=self._robots))
-            self.client = opening.enter_context(Client(self.stage.url, timeout_s=60))
+            self.client = opening.enter_context(self.stage.client(60))
             self.stage.wait_for(self._all_there, 180, f"{self._robots} robots are heard")
             save_flow(self.client)
             self._closing = opening.pop_all()

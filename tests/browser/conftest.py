@@ -36,7 +36,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The example factory, twenty times faster than life, with its flows and deployments and no work yet."""
     with Stage(tmp_path_factory.mktemp("factory"), FACTORY / "fleet.toml", speed=SPEED) as stage:
-        with Client(stage.url) as client:
+        with stage.client() as client:
             stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
             save_flows(client, FACTORY / "flows")
             save_deployments(client, FACTORY / "deployments.json")
@@ -46,7 +46,7 @@ def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def client(factory: Stage) -> Iterator[Client]:
     """The API of the factory's box."""
-    with Client(factory.url) as connected:
+    with factory.client() as connected:
         yield connected
 
 

@@ -54,7 +54,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="yardmaster-pictures-") as folder:
         box = Path(folder) / "box"
         _make_up_hours(box)
-        with Stage(box, FACTORY / "fleet.toml", speed=SPEED) as stage, Client(stage.url) as client:
+        with Stage(box, FACTORY / "fleet.toml", speed=SPEED) as stage, stage.client() as client:
             _perform(chromium, stage, client, Path(folder))
     return 0
 

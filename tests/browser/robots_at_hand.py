@@ -28,7 +28,7 @@ def agents_of(box: Stage, folder: Path, *robots: str) -> Iterator[Agents]:
     fleet.write_text(ours.replace("[[robot]]", f"{SPARES}[[robot]]", 1), encoding="utf-8")
     processes = {name: _start(box, fleet, name) for name in robots}
     try:
-        with Client(box.url) as client:
+        with box.client() as client:
             wait_for(lambda: processes.keys() <= names(client), 30, "they are there")
         yield processes
     finally:

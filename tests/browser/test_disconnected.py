@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from cli.client import READY, Client
+from cli.client import READY
 from cli.demo import ONCE
 from cli.stage import Stage, all_there
 from tests.browser.screen import Screen, accessibility, sideways
@@ -32,7 +32,7 @@ def box(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     """A small box of its own, because these tests kill its parts."""
     stage = Stage(tmp_path_factory.mktemp("box"), ONCE / "fleet.toml")
     stage.settings = {"YARDMASTER_WEB_THREADS": str(64 + ROOM)}
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         stage.wait_for(all_there(client, ONCE / "fleet.toml"), 60, "all robots are there")
         yield stage
 
@@ -184,7 +184,7 @@ def test_seven_tabs_share_one_stream(box: Stage, screen: Screens) -> None:
     one = screen()
     pages = [one.open("/robots") for _ in range(7)]
     wait_for(lambda: _streams(box) == 1, 30, "one stream serves all tabs")
-    with Client(box.url) as client:
+    with box.client() as client:
         client.post("/robots/agv-2/disable", {"reason": "new tyres"})
         for page in pages:
             expect(page.locator("#robot-agv-2")).to_contain_text("new tyres", timeout=LONG)
@@ -206,7 +206,7 @@ def test_a_hidden_tab_costs_nothing_and_catches_up(box: Stage, screen: Screens) 
     wait_for(lambda: _streams(box) == 1, 30, "the stream is open")
     page.evaluate(HIDE, True)
     wait_for(lambda: _streams(box) == 0, 30, "the stream is closed")
-    with Client(box.url) as client:
+    with box.client() as client:
         client.post("/robots/agv-2/disable", {"reason": "new battery"})
         page.evaluate(HIDE, False)
         expect(page.locator("#robot-agv-2")).to_contain_text("new battery", timeout=LONG)
@@ -219,7 +219,7 @@ def test_a_page_that_comes_back_from_the_past_is_true_again(box: Stage, screen: 
     page = screen().open("/robots")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
     wait_for(lambda: _streams(box) == 0, 30, "the stream is closed")
-    with Client(box.url) as client:
+    with box.client() as client:
         client.post("/robots/agv-2/disable", {"reason": "yesterday"})
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
         expect(page.locator("#robot-agv-2")).to_contain_text("yesterday", timeout=LONG)

@@ -31,7 +31,7 @@ def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     fleet.write_text((ONCE / "fleet.toml").read_text(encoding="utf-8") + CHATTER, encoding="utf-8")
     stage = Stage(folder / "box", fleet)
     stage.settings = QUICK
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         stage.wait_for(all_there(client, fleet), 60, "all robots are there")
         save_flows(client, ONCE / "flows")
         for name, body in FLOWS.items():
@@ -51,7 +51,7 @@ def patrol(client: Client) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def survey(factory: Stage) -> str:
     """A job that failed in its first attempt and succeeded in its second."""
-    with Client(factory.url) as client:
+    with factory.client() as client:
         for _ in range(2):
             job = submit(client, "survey", "camera", max_retries=1, parameters=GIVEN)
             until(client, job, *ENDED)

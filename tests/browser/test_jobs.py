@@ -37,7 +37,7 @@ def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A small box of its own: no job yet, a failed attempt is soon tried again, nobody serves the queue `far`."""
     stage = Stage(tmp_path_factory.mktemp("jobs"), ONCE / "fleet.toml")
     stage.settings = QUICK
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         stage.wait_for(all_there(client, ONCE / "fleet.toml"), 60, "all robots are there")
         client.put("/queues/far", {})
         for flow, (kind, inputs) in WORK.items():
@@ -57,7 +57,7 @@ def _one_block(kind: str, inputs: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def varied(factory: Stage) -> None:
     """Jobs of many states and names, more than a page of them."""
-    with Client(factory.url) as client:
+    with factory.client() as client:
         for slug, n in (("press", 8), ("scrap", 14), ("long", 4)):
             _make(client, n, deployment=slug)
         for job in _make(client, 2, deployment="press"):

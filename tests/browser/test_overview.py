@@ -38,7 +38,7 @@ FOCUSED = """was => {
 @pytest.fixture(scope="module", autouse=True)
 def floor(factory: Stage) -> None:
     """The factory's plan is saved."""
-    with Client(factory.url) as client:
+    with factory.client() as client:
         save_floor(client, FACTORY / "fleet.toml")
 
 

@@ -30,7 +30,7 @@ def box(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     """A small box of its own, because these tests take its robots out of use."""
     stage = Stage(tmp_path_factory.mktemp("box"), ONCE / "fleet.toml")
     stage.settings = {"YARDMASTER_ANSWER_S": "2"}
-    with stage, Client(stage.url) as client:
+    with stage, stage.client() as client:
         stage.wait_for(all_there(client, ONCE / "fleet.toml"), 60, "all robots are there")
         save_flows(client, ONCE / "flows")
         yield stage
@@ -39,7 +39,7 @@ def box(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 @pytest.fixture
 def client(box: Stage) -> Iterator[Client]:
     """The API of the box."""
-    with Client(box.url) as connected:
+    with box.client() as connected:
         yield connected
 
 
@@ -90,7 +90,7 @@ def watching(client: Client) -> Iterator[str]:
 @pytest.fixture(scope="class")
 def trouble(box: Stage, agents: Agents) -> Iterator[str]:
     """One works, one is out of use, one is on hold (its name), and one is not known."""
-    with Client(box.url) as client:
+    with box.client() as client:
         forget(box, client, "spare-2")
         with watching_one(client), held(client, agents["spare-1"]) as robot:
             client.post("/robots/agv-3/disable", {"reason": "New tyres, back at 16:00"})

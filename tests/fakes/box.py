@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from config.credentials import digest, new_token
 from controller.client import ControllerDown, NoAnswer
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.store.connection import connect
 from schemas.commands import Answer, Caller, Frame
+from schemas.ids import uuid7
 from tests.fakes.yard import Yard
 from web import WebSettings, create_app
 
@@ -79,6 +82,17 @@ class Box:
         self.controller = CoreClient(self.yard)
         self.app: Flask = create_app(WebSettings(folder, threads=threads), self.controller)
         self.http = self.app.test_client()
+        self.http.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.token()}"
+
+    def token(self, name: str = "local", role: str = "admin", robot: str | None = None, **more: Any) -> str:
+        """A token of its own for somebody; requests of `http` show one of an administrator."""
+        text = new_token()
+        self.yard.must("token.create", token=uuid7(), name=name, role=role, robot=robot, hash=digest(text), **more)
+        return text
+
+    def nobody(self) -> FlaskClient:
+        """Somebody who shows nothing."""
+        return self.app.test_client()
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
         """One request below the API's base; header names with _ for -."""

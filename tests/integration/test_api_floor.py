@@ -31,7 +31,7 @@ def test_saved_read_and_versioned(box: Box) -> None:
     assert found.headers["ETag"] == '"1"'
     assert found.json == made.json
     assert {name: found.json[name] for name in PLAN} == PLAN  # type: ignore[index]
-    assert (found.json["version"], found.json["updated_by"]) == (1, "local")  # type: ignore[index]
+    assert (found.json["version"], found.json["updated_by"]) == (1, "token:local")  # type: ignore[index]
     same = box.ask("PUT", "/floor-plan", PLAN, If_Match='"1"')
     assert (same.status_code, same.headers["ETag"]) == (200, '"1"')
     changed = box.ask("PUT", "/floor-plan", PLAN | {"areas": []}, If_Match='"1"')
@@ -57,7 +57,7 @@ def test_it_is_still_there_after_a_restart_and_each_change_is_on_record(box: Box
     assert box.must("GET", "/floor-plan")["name"] == "Hall 2"
     told = [row for row in box.yard.rows("events") if row["event"] == "floor plan saved"]
     assert [(row["who"], row["new"]) for row in told] == [
-        ("local", "floor plan version 1"), ("local", "floor plan version 2"),
+        ("token:local", "floor plan version 1"), ("token:local", "floor plan version 2"),
     ]  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def test_a_paused_a_cancelling_and_a_cancelled_job(box: Box) -> None:
     assert title(box, job) == "Being cancelled on r1."
     assert "cancel" not in actions(box, job)
     robot.say(robot.about("cancelled", command=robot.last("cancel")["command"]))
-    assert title(box, job) == "Cancelled by local while it was paused."
+    assert title(box, job) == "Cancelled by token:local while it was paused."
     whole = html(box, f"/jobs/{job}")
     assert NASTY not in whole
     assert NASTY in unescape(whole)

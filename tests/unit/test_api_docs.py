@@ -24,7 +24,7 @@ def test_every_route_says_what_it_takes_answers_and_refuses(route: Route) -> Non
     assert all(code in text for codes in refusals(route).values() for code in codes)
     if route.body is not None:
         assert f"*{route.body.__name__}*" in text
-    assert all(f"`{name}`" in text for name in route.query.model_fields)
+    assert all(f"`{field.alias or name}`" in text for name, field in route.query.model_fields.items())
 
 
 def test_every_type_is_there() -> None:

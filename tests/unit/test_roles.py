@@ -12,15 +12,20 @@ from web import WebSettings, create_app
 from web.api import ROUTES
 from web.console.pages import BLUEPRINTS
 from web.errors import STATUS
-from web.roles import ROLES, Role, allowed
+from web.roles import AREAS, PEOPLE, Role, allowed
 from web.routes import Route
 
 ROOT = Path(__file__).parents[2]
-OPEN = {"get_health"}
+OPEN = {"get_health", "open_session"}
 ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
-    "put_floor_plan",
+    "put_floor_plan", "list_users", "add_user", "change_user", "delete_user", "list_tokens", "add_token",
+    "revoke_token",
+    "list_audit",
 }  # fmt: skip
+OPEN_BESIDE = {"static", "openapi_document", "sign_in.show_sign_in", "sign_in.sign_in"}
+VIEWER = {"close_session"}
+"""Changes that everybody may make: about themselves."""
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.name)
@@ -30,7 +35,7 @@ def test_every_route_declares_the_role_it_needs(route: Route) -> None:
     elif route.name in ADMIN:
         wanted = "admin"
     else:
-        wanted = "viewer" if route.method == "GET" else "operator"
+        wanted = "viewer" if route.method == "GET" or route.name in VIEWER else "operator"
     assert route.role == wanted
 
 
@@ -46,20 +51,19 @@ def test_flask_knows_no_route_beside_the_table_and_the_console(tmp_path: Path) -
     assert others == {"static", "openapi_document"}
 
 
-def test_who_has_no_role_sees_no_page_and_no_dialog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_no_role_sees_no_page_and_no_dialog(tmp_path: Path) -> None:
     """Asked before anything else: an unknown id must not answer differently from a known one."""
     app = create_app(WebSettings(tmp_path))
-    monkeypatch.setattr("web.console.frame.allowed", lambda _caller, _role: False)
     client = app.test_client()
     asked = [
         (method, re.sub(r"<[^>]+>", "x", re.sub(r"<any\((\w+)[^>]*>", r"\1", rule.rule)))
         for rule in beside_the_table(app)
-        if rule.endpoint not in ("static", "openapi_document")
+        if rule.endpoint not in OPEN_BESIDE
         for method in (rule.methods or set()) - {"OPTIONS"}
     ]
     headers = {"Host": "localhost", "HX-Request": "true"}
     answers = {(method, path): client.open(path, method=method, headers=headers).status_code for method, path in asked}
-    assert answers == dict.fromkeys(answers, 403)
+    assert answers == dict.fromkeys(answers, 401)
 
 
 def test_names_of_routes_are_unique() -> None:
@@ -67,13 +71,21 @@ def test_names_of_routes_are_unique() -> None:
 
 
 def test_roles_include_those_before_them() -> None:
-    for i, has in enumerate(ROLES[1:], 1):
-        for j, needs in enumerate(ROLES):
+    for i, has in enumerate(PEOPLE):
+        for j, needs in enumerate(PEOPLE):
             assert allowed(Caller(name="ann", role=has), needs) == (i >= j)  # type: ignore[arg-type]
 
 
-def test_the_local_caller_may_do_everything() -> None:
-    assert all(allowed(Caller(name="local", role="viewer"), role) for role in ROLES)
+def test_a_robot_reaches_what_is_for_robots_and_nothing_else() -> None:
+    robot = Caller(name="r1", role="robot", robot="r1")
+    assert [role for role in ("open", "robot", *PEOPLE) if allowed(robot, role)] == ["open", "robot"]
+    assert not allowed(Caller(name="ann", role="admin"), "robot")
+    nobody = Caller(name="nobody", role="nobody")
+    assert [role for role in ("open", "robot", *PEOPLE) if allowed(nobody, role)] == ["open"]
+
+
+def test_every_route_belongs_to_an_area() -> None:
+    assert {route.tag for route in ROUTES} <= set(AREAS)
 
 
 def test_every_refusal_of_the_controller_has_a_status() -> None:

@@ -6,18 +6,20 @@ from typing import Any
 from flask import Flask, current_app, render_template, request
 
 from schemas.commands import Caller
+from web.auth import need
 from web.backend import EXTENSION, Backend
 from web.console import needs
 from web.console.board import Board
 from web.console.language import N_, TAG, spoken
 from web.console.look import Look
-from web.errors import ApiError
 from web.live import FLEET
-from web.roles import Role, allowed
+from web.roles import Role
 
 THEME = "theme"
 STATIC = "/static/"
 BOARD = "console"
+OPEN = "sign_in"
+"""The pages (by their blueprint) that nobody has to be known for."""
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -48,17 +50,9 @@ def reader() -> Any:
     return backend.reader
 
 
-def caller() -> Caller:
-    """Who asks."""
-    return Caller(ip=(request.remote_addr or "")[:64] or None, client=request.headers.get("User-Agent", "")[:500])
-
-
 def need_role(role: Role) -> Caller:
     """The caller, who may use a page of this role; raises `ApiError`."""
-    asker = caller()
-    if not allowed(asker, role):
-        raise ApiError("auth.role", f"This needs the role {role}.")
-    return asker
+    return need(role)
 
 
 def static(name: str) -> str:
@@ -100,7 +94,7 @@ def install(app: Flask, pages: frozenset[str]) -> None:
 
     @app.before_request
     def roles() -> None:
-        if request.blueprint in pages:
+        if request.blueprint in pages and request.blueprint != OPEN:
             need_role("viewer" if request.method in ("GET", "HEAD") else "operator")
 
     @app.after_request

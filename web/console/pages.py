@@ -2,11 +2,24 @@
 
 from flask import Blueprint
 
-from web.console import batch, find, job, job_actions, jobs, overview, robot_accept, robot_actions, robots, stream
+from web.console import (
+    batch,
+    find,
+    job,
+    job_actions,
+    jobs,
+    overview,
+    robot_accept,
+    robot_actions,
+    robots,
+    sign_in,
+    stream,
+)
 from web.console.frame import frame_facts
 from web.console.parts import Part
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
+    sign_in.page,
     overview.page,
     jobs.page,
     batch.page,

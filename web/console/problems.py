@@ -1,6 +1,8 @@
 """What people see when something cannot be shown or done: a page, or a dialog where one was asked for."""
 
-from flask import Flask, Response, g, render_template, request
+from urllib.parse import quote
+
+from flask import Flask, Response, g, redirect, render_template, request
 
 from web import errors
 from web.console.frame import CONTENT_POLICY, TABS, theme
@@ -47,6 +49,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "robot.state": (N_("The robot is not in that state"), N_("It has changed meanwhile, or says that it moves.")),
     "auth.origin": (N_("This came from elsewhere"), N_("Only pages of this box may do that.")),
+    "auth.missing": (
+        N_("You are not signed in any more"),
+        N_("Nothing was done. Sign in again; then do it once more."),
+    ),
+    "auth.csrf": (N_("This came from elsewhere"), N_("Only pages of this box may do that.")),
     "auth.role": (N_("You may not do that"), N_("Ask somebody with the right role.")),
     "internal": (
         N_("Something went wrong here"),
@@ -54,7 +61,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
 }
 _ELSE = "internal"
-PROGRAMS = ("/api/", "/metrics", "/static/", "/live")
+COME_IN = ("auth.missing", "auth.expired", "auth.invalid")
+"""Who is not known, or not any more, signs in first."""
+PROGRAMS = ("/api/", "/metrics", "/static/", "/live", "/v2/", "/task")
 """Here programs ask, and are answered as programs."""
 
 
@@ -68,6 +77,9 @@ def answer(error: ApiError) -> Response:
     """A page, a dialog, or JSON: as it was asked for."""
     if request.path.startswith(PROGRAMS):
         return errors.as_json(error)
+    if error.code in COME_IN and request.method == "GET" and request.headers.get("HX-Request") != "true":
+        there = quote(request.full_path.rstrip("?"))
+        return redirect(f"/sign-in?to={there}", 303)  # type: ignore[return-value]
     title, text = sentences(error)
     dialog = request.headers.get("HX-Request") == "true"
     template = "console/refused.html" if dialog else "console/problem.html"

@@ -1,0 +1,111 @@
+"""Accounts and tokens from the box itself: through the controller while it runs, directly while it does not."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from cli.client import KEY_FILE, NOT_REACHABLE, REFUSED, Refused, usage
+from config.credentials import digest, hash_password, new_password, new_token
+from controller.client import Client, ControllerDown, NoAnswer
+from controller.direct import carry_out, has_people
+from controller.errors import Refused as Refusal
+from controller.lock import DataInUse
+from schemas.commands import Caller
+from schemas.ids import uuid7
+
+OWN_TOKEN, FIRST_ADMIN, DEMO = "cli", "admin", "demo"
+DAY_US = 86_400_000_000
+
+
+def caller() -> Caller:
+    """Whoever works on the box, by the name of the system."""
+    return Caller(name=f"box:{_system_user()}", role="admin")
+
+
+def _system_user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()[:200]
+    except (KeyError, OSError):  # a user number without a name
+        return str(os.getuid())
+
+
+def ask(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Have a command about people carried out; raises `cli.client.Refused`."""
+    try:
+        answer = Client(data_dir).call(command, args, caller())
+    except ControllerDown:
+        return _directly(data_dir, command, args)
+    except NoAnswer as error:
+        raise Refused(NOT_REACHABLE, "controller.no_answer", "the controller did not answer; try again") from error
+    if answer.error is not None:
+        raise Refused(REFUSED, answer.error.code, answer.error.message)
+    return answer.ok or {}
+
+
+def _directly(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return carry_out(data_dir, command, args, caller())
+    except DataInUse as error:
+        raise Refused(NOT_REACHABLE, "box.busy", f"{error}; try again in a moment") from error
+    except Refusal as refused:
+        raise Refused(REFUSED, refused.refusal.code, refused.refusal.message) from refused
+
+
+def make_token(data_dir: Path, given: dict[str, Any]) -> str:
+    """A new token's text; `given` as `schemas.people.TokenAddArgs` without hash."""
+    text = new_token()
+    ask(data_dir, "token.create", {"token": uuid7()} | given | {"hash": digest(text)})
+    return text
+
+
+def folder(data_dir: Path | None) -> Path:
+    """The data directory that is meant: as given, by the environment, or `var`; raises `Refused` when it is none."""
+    found = data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))
+    if not found.is_dir():
+        raise usage(f"there is no data directory {found}; name it with --data-dir")
+    return found
+
+
+# ---------------------------------------------------------------- at the start of a box
+def first_admin(data_dir: Path) -> str | None:
+    """The password of the administrator that a new box gets; None when there are accounts already."""
+    if has_people(data_dir):
+        return None
+    password = new_password()
+    values = {"user": FIRST_ADMIN, "name": "Administrator", "role": "admin", "password": hash_password(password)}
+    carry_out(data_dir, "user.add", values, caller())
+    return password
+
+
+def demo_account(data_dir: Path) -> None:
+    """The account that a demonstration offers with one click; its password is known to nobody."""
+    values = {"user": DEMO, "name": "Demonstration", "role": "admin", "password": hash_password(new_password())}
+    try:
+        carry_out(data_dir, "user.add", values, caller())
+    except Refusal as refused:
+        if refused.refusal.code != "user.exists":
+            raise
+
+
+def own_token(data_dir: Path) -> None:
+    """A fresh token for the command line on this box; the one before opens nothing any more."""
+    text = new_token()
+    values = {"token": OWN_TOKEN, "name": "command line of the box", "role": "admin", "hash": digest(text)}
+    carry_out(data_dir, "token.create", values, caller())
+    draft = data_dir / f"{KEY_FILE}.new"
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    draft.replace(data_dir / KEY_FILE)
+
+
+def show_first_password(password: str) -> None:
+    """On the terminal, once, and nowhere else: not in a log that is kept."""
+    sys.stderr.write(
+        f"\nThis box is new. Sign in as {FIRST_ADMIN!r} with this password, which is not shown again:\n\n"
+        f"    {password}\n\n"
+    )
+    sys.stderr.flush()

@@ -1,0 +1,60 @@
+"""Carrying out a command about people while no controller runs: the data directory is locked for that moment."""
+
+from pathlib import Path
+from typing import Any
+
+from config.clock import instant
+from controller.core_settings import CoreSettings
+from controller.desk import Desk
+from controller.errors import Refused
+from controller.lock import DataLock
+from controller.service import audit
+from controller.service.people import PeopleService
+from controller.store import accounts
+from controller.store.connection import Store
+from schemas.commands import COMMANDS, Caller
+
+DATABASE = "yardmaster.db"
+PATIENCE_S = 0.5
+
+
+def has_people(data_dir: Path) -> bool:
+    """Whether anybody has an account; opens (or makes) the database. Raises `DataInUse`."""
+    with _Opened(data_dir) as store:
+        return accounts.has_users(store.db)
+
+
+def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """One command of `PeopleService`, committed when this returns. Raises `DataInUse`, `Refused`."""
+    with _Opened(data_dir) as store:
+        desk = Desk(store, CoreSettings())
+        desk.now = instant()
+        handler = PeopleService(desk).handlers().get(command)
+        if handler is None:
+            raise Refused("command.unknown", f"{command} needs the controller.")
+        asked = COMMANDS[command].model_validate(args)
+        with store.transaction():
+            was = audit.before(store.db, asked)
+            answer = handler(asked, caller)
+            audit.write(store.db, desk.now.utc_us, caller, command, asked, was, answer)
+    return answer
+
+
+class _Opened:
+    """The store under the lock of its directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    def __enter__(self) -> Store:
+        self._lock = DataLock.take(self._data_dir, PATIENCE_S)
+        try:
+            self._store = Store.open(self._data_dir / DATABASE)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+        self._lock.release()

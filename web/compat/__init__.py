@@ -1,0 +1,9 @@
+"""Records in the formats that factories' systems already speak: one store, one renderer a format."""
+
+from web.compat.shapes import FORMATS
+from web.routes import Route
+
+__all__ = ["FORMATS", "ROUTES"]
+
+ROUTES: list[Route] = []
+"""The routes of all formats, beside those of version 1."""

@@ -1,0 +1,12 @@
+"""How each format says that it refuses: the shape of a refusal follows from the address that was asked."""
+
+from collections.abc import Callable
+
+from flask import Response
+
+from web.errors import ApiError, as_json
+
+Shape = Callable[[ApiError], Response]
+
+FORMATS: list[tuple[str, Shape]] = [("/task", as_json)]
+"""Beginning of an address to the shape of its refusals; process tasks (002) refuse as version 1 does."""
