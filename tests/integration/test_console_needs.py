@@ -208,6 +208,9 @@ def test_what_people_settled_today(box: Box) -> None:
     box.must("POST", f"/jobs/{job}/force", {"outcome": "failed", "reason": "stands"})
     box.must("POST", f"/robots/{robot.name}/release", {"reason": "seen"})
     settled = part(html(box), "need-settled", "</ul>")
-    assert re.findall(r"token:local [^<]*", settled) == ["token:local released r1.", "token:local ended “hello” by force."]
+    assert re.findall(r"token:local [^<]*", settled) == [
+        "token:local released r1.",
+        "token:local ended “hello” by force.",
+    ]
     assert f'href="/jobs/{job}"' in settled
     assert "token:local 解除了 r1 的锁定。" in html(box, "zh")
