@@ -9,8 +9,9 @@ from controller.memory import Live, Robot, Sending, assigned
 from controller.moves import Moves
 from controller.payload import assign_payload
 from controller.reports import exclude
-from controller.store import jobs, reports
+from controller.store import jobs, records, reports
 from controller.store.jobs import Waiting
+from schemas.record import SET_ERROR
 from schemas.status import JobState, Phase
 
 _LOOK_S = 0.25
@@ -61,7 +62,9 @@ class Dispatcher:
         for live in list(memory.live.values()):
             sent, began = memory.first_sent.get(live.number), memory.running_since.get(live.number)
             silent = now - memory.robots[live.robot].silent_from
-            if live.state == JobState.ASSIGNED:
+            if live.intention_code == SET_ERROR:
+                self._set_error(live)
+            elif live.state == JobState.ASSIGNED:
                 if sent is not None and now - sent >= settings.answer_s:
                     self._no_answer(live)
             elif silent >= settings.silent_s:
@@ -78,6 +81,14 @@ class Dispatcher:
         if LIFE[live.state, event] not in (Cell.NOTHING, Cell.IMPOSSIBLE):
             why = f"{live.robot} has not been heard for {seconds:.0f} s"
             self.moves.apply(live, event, code="silent", why=why)
+
+    def _set_error(self, live: Live) -> None:
+        """Somebody ended it as failed: without its robot's answer his word stands, as if he had forced it then."""
+        since = self.desk.memory.cancel_since.get(live.number)
+        waited = 0.0 if since is None else self.desk.now.mono - since
+        if live.state == JobState.CANCELLING and waited >= self.desk.settings.force_s:
+            who = records.asker(self.desk.db, live.job, Event.SET_ERROR) or CONTROLLER
+            self.moves.force(live, JobState.FAILED, who, live.intention_text or "")
 
     def _time_limit(self, live: Live) -> None:
         if LIFE[live.state, Event.TIME_LIMIT] == Cell.CANCELLING:

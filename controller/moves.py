@@ -8,6 +8,7 @@ from controller.domain.lifecycle import LIFE, MOVES, Cell, Event, may_retry
 from controller.memory import Live, Robot
 from controller.store import jobs, reports
 from schemas.messages import Cancel, CancelReason, Control, Do
+from schemas.record import SET_ERROR
 from schemas.status import TERMINAL, AttemptState, JobState, Phase
 
 _ROOT_PHASE = {
@@ -27,6 +28,15 @@ _ATTEMPT_END = {
     "cancelled": AttemptState.CANCELLED,
     "succeeded": AttemptState.SUCCEEDED,
 }
+
+
+def _root_phase(live: Live, new: JobState, event: str) -> Phase:
+    """The root block is the job: where the job ends, so does it; else what became of the attempt."""
+    if new == JobState.CANCELLED:
+        return Phase.CANCEL_SUCCESS if live.began else Phase.CANCELED
+    if new == JobState.FAILED:
+        return Phase.MONITOR_FAILED
+    return _ROOT_PHASE.get(event, Phase.MONITOR_FAILED)
 
 
 class Moves:
@@ -74,9 +84,12 @@ class Moves:
         """The attempt is over for its job: slot free, letters gone (a revoke stays), children told."""
         desk = self.desk
         end = _ATTEMPT_END.get(event) or (AttemptState.CANCELLED if new == JobState.CANCELLED else AttemptState.FAILED)
+        if new == JobState.FAILED and live.intention == "failed":
+            end = AttemptState.FAILED  # its robot stopped it, but for the one who asked it failed
         jobs.close_attempt(desk.db, desk.pending, live.number, end, str(event), code, why, desk.now.utc_us)
-        phase = _ROOT_PHASE.get(event, Phase.MONITOR_FAILED)
-        reports.root(desk.pending, live.number, phase, desk.now.utc_us, reason=why)
+        reports.root(desk.pending, live.number, _root_phase(live, new, event), desk.now.utc_us, reason=why)
+        if new == JobState.FAILED and live.intention_code == SET_ERROR:
+            reports.fail_open(desk.db, desk.pending, live.number, live.intention_text, desk.now.utc_us)
         for letter in desk.letters_about(live.number):
             if not letter.key.startswith("revoke:"):
                 desk.drop(letter.key)
@@ -235,6 +248,8 @@ class Moves:
         code: str | None,
     ) -> None:
         text = why or ("cancelled by " + who)
+        if code == SET_ERROR and live.intention_code != SET_ERROR:
+            self.desk.memory.cancel_since[live.number] = self.desk.now.mono  # its time to answer begins anew
         live.intention, live.intention_code, live.intention_text = intention, code, text
         live.no_retry = live.no_retry or intention == "failed"
         changes: dict[str, Any] = {

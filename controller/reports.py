@@ -7,7 +7,7 @@ from controller.desk import Desk
 from controller.domain.lifecycle import Cell, Event
 from controller.memory import Exclusion, Live, Robot
 from controller.moves import Moves
-from controller.store import jobs, reports
+from controller.store import jobs, records, reports
 from schemas.messages import ENDS, AnyRow, AttemptRow, BlockRow, DroppedRow, LogRow, SeenRow, Verdict
 from schemas.reading import BadRow, RowBatch
 from schemas.status import JobState, Phase
@@ -143,7 +143,8 @@ class Reports:
         self._settle_letters(row)
         live = self.desk.memory.live.get(row.attempt)
         if isinstance(row, BlockRow):
-            reports.block(self.desk.pending, row, self.desk.now.utc_us)
+            if live or not records.ended_by_set_error(self.desk.db, row.attempt):
+                reports.block(self.desk.pending, row, self.desk.now.utc_us)
             if live:
                 self.moves.apply(live, Event.BLOCK)
             return

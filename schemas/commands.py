@@ -32,6 +32,7 @@ from schemas.people import (
     UserAddArgs,
     UserChangeArgs,
 )
+from schemas.record import OfRecord, SetErrorArgs
 from schemas.robot import QueuePut, RobotNote, RobotPut
 
 MAX_FRAME = 16 * 1024 * 1024
@@ -154,7 +155,10 @@ COMMANDS: dict[str, type[Asked]] = {
     "job.force": JobForceArgs,
     "job.release": JobReleaseArgs,
     "job.rerun": JobRerunArgs,
+    "job.retry": OfRecord,
+    "job.set_error": SetErrorArgs,
     "job.waiting": OfJob,
+    "record.stop": OfRecord,
     "robot.put": RobotPutArgs,
     "robot.delete": RobotDeleteArgs,
     "robot.enable": RobotNoteArgs,

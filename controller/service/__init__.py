@@ -17,6 +17,7 @@ from controller.service.definitions import DefinitionService
 from controller.service.floor import FloorService
 from controller.service.jobs import JobService
 from controller.service.people import PeopleService
+from controller.service.records import RecordService
 from controller.service.robots import RobotService
 from controller.service.submit import SubmitService
 from controller.store import definitions
@@ -46,6 +47,7 @@ class Service:
             "job.submit_bulk": submit.submit_bulk,
             "deployment.run": submit.run,
             **job.handlers(),
+            **RecordService(desk, moves, submit).handlers(),
             **robot.handlers(),
             **definition.handlers(),
             **FloorService(desk).handlers(),

@@ -119,6 +119,16 @@ def root(
     _set_run(pending, run)
 
 
+def fail_open(db: sqlite3.Connection, pending: Pending, attempt: int, reason: str | None, now_us: int) -> None:
+    """Every run of an attempt that has a row and no end fails for this reason; what has ended stays as it is."""
+    for key in [key for key in pending.setting(_RUN) if key[0] == attempt]:
+        pending.settle(_RUN, key)
+    db.execute(
+        "update block_runs set status = ?, state = ?, reason = ?, ended_at = ? where attempt = ? and ended_at is null",
+        (Phase.MONITOR_FAILED.value, BlockState.FAILED.value, reason, now_us, attempt),
+    )
+
+
 def _set_run(pending: Pending, run: _Run) -> None:
     """What this turn knows of a run already and what it learns now become one write with the effect of both."""
     runs, key = pending.setting(_RUN), run[:2]
