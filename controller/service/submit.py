@@ -65,24 +65,26 @@ class SubmitService:
 
     def again(self, row: Any, caller: Caller, parameters: dict[str, Any] | None, priority: int | None) -> str:
         """A new job like an ended one, with the same flow version and target."""
-        text = row["parameters"]
+        changes: dict[str, Any] = {"rerun_of": row["uid"]}
         if parameters is not None:
-            version = self.desk.version(row["flow_version"])
-            text = self._inputs(version, parameters)
+            changes["parameters"] = self._inputs(self.desk.version(row["flow_version"]), parameters)
+        if priority is not None:
+            changes["priority"] = priority
+        return self.like(row, caller, changes)
+
+    def like(self, row: Any, caller: Caller, changes: dict[str, Any]) -> str:
+        """A new job with the flow version, inputs, target and policies of another, but for the changes."""
         same = (
             "flow", "flow_version", "need", "deployment", "max_retries", "on_lost", "safe", "queue_timeout_s",
-            "time_limit_s", "recording", "debug", "mock", "source",
+            "time_limit_s", "recording", "debug", "mock", "source", "parameters", "priority",
         )  # fmt: skip
         common = {k: row[k] for k in same} | {
-            "parameters": text,
-            "priority": row["priority"] if priority is None else priority,
             "source_type": "resend",
-            "rerun_of": row["uid"],
             "run": uuid7(self.desk.now.utc_us // 1000),
             "created_by": caller.name,
             "created_at": self.desk.now.utc_us,
         }
-        return self.make(common, row["target"])
+        return self.make(common | changes, row["target"])
 
     # ------------------------------------------------------------ parts
     def _settings(self, args: JobSubmit) -> dict[str, Any]:
