@@ -66,6 +66,8 @@ class Moves:
             changes |= {"ended_at": us, "reason_code": code, "reason": why}
         elif new == JobState.QUEUED:
             changes |= {"attempt": None, "robot": None, "reason_code": code, "reason": why}
+        if leaves and live.debug:
+            changes["failed_path"] = None
         jobs.move(self.desk.db, live.job, old, new, live.number, **changes)
         live.state = new
         if new == JobState.QUEUED and changes.get("ready", 1):
@@ -276,10 +278,12 @@ class Moves:
         message = Cancel(job=live.uid, attempt=live.number, command=number, reason=reason, by=who[:255])
         self.desk.post(f"cmd:{live.number}", live.robot, "cancel", live.number, number, encode(message))
 
-    def control(self, live: Live, do: Do, who: str, why: str | None) -> None:
-        """Pause or resume: the state follows only the robot's row."""
+    def control(
+        self, live: Live, do: Do, who: str, why: str | None, *, path: str | None = None, try_: int | None = None
+    ) -> None:
+        """Pause, resume, and what debug mode knows: the state follows only the robot's row."""
         number = self._number(live)
-        message = Control(do=do, job=live.uid, attempt=live.number, command=number)
+        message = Control(do=do, job=live.uid, attempt=live.number, command=number, path=path, try_=try_)
         self.desk.post(f"cmd:{live.number}", live.robot, "control", live.number, number, encode(message))
         self.desk.tell("job", f"{do} asked", who, job=live.job, robot=live.robot, attempt=live.number, why=why)
 

@@ -180,6 +180,8 @@ class Reports:
         handler: Callable[[Robot, Live, AttemptRow], None] | None = {
             "accepted": self._accepted,
             "rejected": self._rejected,
+            "paused": self._paused,
+            "resumed": self._resumed,
             "noted": self._noted,
             "refused": self._refused,
             "cancelled": self._ended,
@@ -221,6 +223,29 @@ class Reports:
         if live.state == JobState.CANCELLING:
             reports.root(self.desk.pending, live.number, Phase.CANCEL_BEGIN, self.desk.now.utc_us)
 
+    def _paused(self, _robot: Robot, live: Live, row: AttemptRow) -> None:
+        """A pause that nobody asked for is a block that failed in debug mode: a person decides about it."""
+        changes: dict[str, Any] = {}
+        if live.debug and row.command is None:
+            changes = {"failed_path": row.path, "reason_code": "debug", "reason": row.reason}
+        self._tell_apart(live, Event.PAUSED, row, changes)
+
+    def _resumed(self, _robot: Robot, live: Live, row: AttemptRow) -> None:
+        """It goes on; with `rolled_back` by undoing what has finished, after which nothing is tried again."""
+        changes: dict[str, Any] = {}
+        if live.debug:
+            changes = {"failed_path": None, "reason_code": None, "reason": None}
+        if row.rolled_back:
+            live.no_retry = True
+            changes["no_retry"] = 1
+            reports.root(self.desk.pending, live.number, Phase.ROLLBACK_BEGIN, self.desk.now.utc_us)
+        self._tell_apart(live, Event.RESUMED, row, changes)
+
+    def _tell_apart(self, live: Live, event: Event, row: AttemptRow, changes: dict[str, Any]) -> None:
+        """Carry out the cell with what changes beside the state, which is recorded also where the state stays."""
+        if self.moves.apply(live, event, why=row.reason, **changes) == Cell.NOTHING and changes:
+            jobs.change(self.desk.db, live.job, **changes)
+
     def _refused(self, _robot: Robot, live: Live, row: AttemptRow) -> None:
         """Only the refusal of the newest cancel counts; others are recorded."""
         is_cancel = live.state == JobState.CANCELLING and (row.command or 0) >= live.command
@@ -242,16 +267,25 @@ class Reports:
         if row.outputs is not None:
             changes["outputs"] = reports.text_of(row.outputs)
         self.moves.apply(live, Event(row.kind), code=code, why=why, **changes)
-        self._count_failures(robot, live, row)
+        if row.rolled_back:
+            failed = reports.undo_failed(self.desk.db, self.desk.pending, live.number)
+            phase = Phase.ROLLBACK_FAILED if failed else Phase.ROLLBACK_SUCCESS
+            reports.root(self.desk.pending, live.number, phase, self.desk.now.utc_us)
+        else:
+            self._count_failures(robot, live, row)
 
     def _count_failures(self, robot: Robot, live: Live, row: AttemptRow) -> None:
         """Failures of different jobs in a row, else one broken robot eats the queue."""
         if row.kind == "succeeded" and robot.failed_jobs:
             self.desk.change_robot(robot, failed_jobs=frozenset())
-        elif row.kind in ("failed", "interrupted") and live.job not in robot.failed_jobs:
+        elif row.kind in ("failed", "interrupted") and live.job not in robot.failed_jobs and not self._is_dry(live):
             self.desk.change_robot(robot, failed_jobs=robot.failed_jobs | {live.job})
             if len(robot.failed_jobs) >= self.desk.settings.failures_to_hold:
                 self.desk.hold(robot, "failures", None, f"{len(robot.failed_jobs)} different jobs failed here in a row")
+
+    def _is_dry(self, live: Live) -> bool:
+        """A dry run moves nothing, so what it comes to says nothing about the robot."""
+        return bool(jobs.by_id(self.desk.db, live.job)["mock"])
 
     # ------------------------------------------------------------ leave to move
     def verdict(self, robot: Robot, journal: str, attempt: int) -> Verdict:

@@ -68,6 +68,16 @@ class JobRerunArgs(OfJob, JobRerun):
     """job.rerun"""
 
 
+class JobRollbackArgs(OfJob, JobCommand):
+    """job.rollback: leave debug mode, undo what has finished, and fail."""
+
+
+class JobRerunBlockArgs(OfJob, JobCommand):
+    """job.rerun_block: run the block again that failed in debug mode; `run` is the id of its failed run."""
+
+    run: Annotated[str, Field(pattern=r"^[0-9]{1,16}\.[0-9]{1,9}$", description="attempt.n")]
+
+
 class OfRobot(Asked):
     """About one robot."""
 
@@ -155,6 +165,8 @@ COMMANDS: dict[str, type[Asked]] = {
     "job.force": JobForceArgs,
     "job.release": JobReleaseArgs,
     "job.rerun": JobRerunArgs,
+    "job.rollback": JobRollbackArgs,
+    "job.rerun_block": JobRerunBlockArgs,
     "job.retry": OfRecord,
     "job.set_error": SetErrorArgs,
     "job.waiting": OfJob,

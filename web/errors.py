@@ -14,7 +14,7 @@ from schemas.views import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 
-_NOUNS = ("job", "attempt", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token")
+_NOUNS = ("job", "attempt", "block", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token")
 STATUS: dict[str, int] = {
     "request.json": 400,
     "request.depth": 400,
@@ -28,6 +28,8 @@ STATUS: dict[str, int] = {
     **{f"{noun}.not_found": 404 for noun in _NOUNS},
     "request.method": 405,
     "job.state": 409,
+    "job.not_debug": 409,
+    "job.no_failed_block": 409,
     "job.parked": 409,
     "job.attempt_changed": 409,
     "robot.state": 409,

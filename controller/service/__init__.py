@@ -13,6 +13,7 @@ from controller.dispatcher import Dispatcher
 from controller.errors import Refused
 from controller.moves import Moves
 from controller.service import audit
+from controller.service.debug import DebugService
 from controller.service.definitions import DefinitionService
 from controller.service.floor import FloorService
 from controller.service.jobs import JobService
@@ -47,6 +48,7 @@ class Service:
             "job.submit_bulk": submit.submit_bulk,
             "deployment.run": submit.run,
             **job.handlers(),
+            **DebugService(desk, moves).handlers(),
             **RecordService(desk, moves, submit).handlers(),
             **robot.handlers(),
             **definition.handlers(),

@@ -94,6 +94,9 @@ class JobService:
         row = self._job(args.job, args.if_attempt)
         if LIFE[JobState(row["state"]), event] != Cell.COMMAND:
             raise self._refuse(row, event)
+        if event == Event.RESUME and row["failed_path"] is not None:
+            text = "A block failed in debug mode: run it again, or leave debug mode and undo what has finished."
+            raise Refused("job.state", text)
         do: Do = "pause" if event == Event.PAUSE else "resume"
         self.moves.control(self._live(row), do, caller.name, args.reason)
         return {"job": args.job, "recorded": True}

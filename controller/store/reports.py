@@ -18,7 +18,9 @@ _LOG = (
 _RUN = (
     "insert into block_runs (attempt, n, path, try, status, state, inputs, outputs, reason, started_at, ended_at,"
     " truncated) values (?1, ?2, ?3, ?4, ?5, coalesce(?6, 'running'), ?7, ?8, ?9, ?10, ?11, ?12)"
-    " on conflict (attempt, n) do update set status = ?5, state = coalesce(?6, state), inputs = coalesce(?7, inputs),"
+    " on conflict (attempt, n) do update set"
+    " status = iif(?5 in ('delete.begin', 'delete.success') and state in ('succeeded', 'failed'), status, ?5),"
+    " state = coalesce(?6, state), inputs = coalesce(?7, inputs),"
     " outputs = coalesce(?8, outputs), reason = coalesce(?9, reason), started_at = coalesce(started_at, ?10),"
     " ended_at = coalesce(ended_at, ?11), truncated = max(truncated, ?12)"
 )
@@ -28,6 +30,8 @@ _SHORT = {
     for phase, state in PHASE_STATE.items()
 }
 """Of each phase: its word, the short state (None: it stays), whether the run has ended, whether it has not begun."""
+_TIDYING, _KEPT = ("delete.begin", "delete.success"), ("succeeded", "failed")
+"""Clean-up that goes well leaves a finished or failed run at the word of its end; the reports have it all the same."""
 
 
 def journal(db: sqlite3.Connection, robot: str, name: str, now_us: int) -> tuple[int, int]:
@@ -129,6 +133,26 @@ def fail_open(db: sqlite3.Connection, pending: Pending, attempt: int, reason: st
     )
 
 
+def failed_run(db: sqlite3.Connection, pending: Pending, attempt: int, n: int) -> tuple[str, int, bool] | None:
+    """Path and try of a block run, and whether it is the failed last try of its path; None if there is no such run."""
+    pending.settle(_RUN, (attempt, n))
+    row = db.execute(
+        "select path, try, state = 'failed' and not exists (select 1 from block_runs later where later.attempt = ?1"
+        " and later.n > ?2 and later.path = block_runs.path) as last from block_runs where attempt = ?1 and n = ?2",
+        (attempt, n),
+    ).fetchone()
+    return None if row is None else (row["path"], row["try"], bool(row["last"]))
+
+
+def undo_failed(db: sqlite3.Connection, pending: Pending, attempt: int) -> bool:
+    """Whether some finished block of an attempt could not be undone."""
+    word = Phase.ROLLBACK_FAILED.value
+    if any(run[0] == attempt and run[4] == word for run in pending.setting(_RUN).values()):
+        return True
+    found = db.execute("select 1 from block_runs where attempt = ? and status = ? limit 1", (attempt, word))
+    return found.fetchone() is not None
+
+
 def _set_run(pending: Pending, run: _Run) -> None:
     """What this turn knows of a run already and what it learns now become one write with the effect of both."""
     runs, key = pending.setting(_RUN), run[:2]
@@ -137,9 +161,11 @@ def _set_run(pending: Pending, run: _Run) -> None:
 
 
 def _both(old: _Run, new: _Run) -> _Run:
-    attempt, n, path, try_, _, state, inputs, outputs, reason, started, ended, truncated = old
+    attempt, n, path, try_, status, state, inputs, outputs, reason, started, ended, truncated = old
+    if new[4] not in _TIDYING or state not in _KEPT:
+        status = new[4]
     return (
-        attempt, n, path, try_, new[4], _newer(new[5], state), _newer(new[6], inputs), _newer(new[7], outputs),
+        attempt, n, path, try_, status, _newer(new[5], state), _newer(new[6], inputs), _newer(new[7], outputs),
         _newer(new[8], reason), new[9] if started is None else started, new[10] if ended is None else ended,
         max(new[11], truncated),
     )  # fmt: skip

@@ -224,3 +224,22 @@ def m0007_artifacts(db: Database) -> None:
 def m0008_assets(db: Database) -> None:
     """Values that parameters import, and secrets."""
     _run(db, ASSETS)
+
+
+DEBUG = (
+    # Path of the block whose failure paused a job in debug mode, as long as a person has to decide about it.
+    "alter table jobs add column failed_path text",
+    # Dry runs move nothing, so they are no work that was done.
+    "drop trigger jobs_hour",
+    """create trigger jobs_hour after update of state on jobs
+        when new.ended_at is not null and old.ended_at is null and new.mock = 0 begin
+        insert into job_hours values (new.ended_at / 3600000000, coalesce(new.deployment, ''), new.state, 1)
+            on conflict do update set n = n + 1;
+    end""",
+)
+
+
+@migrations()
+def m0009_debug(db: Database) -> None:
+    """Which failed block a job in debug mode waits for; dry runs are not counted as work."""
+    _run(db, DEBUG)
