@@ -8,10 +8,12 @@ from controller.beats import Beats, introduce
 from controller.core_settings import CoreSettings
 from controller.desk import RESERVED, Desk, Outgoing, encode
 from controller.dispatcher import Dispatcher
+from controller.firing import Firings
 from controller.memory import Robot
 from controller.moves import Moves
 from controller.reports import Reports
 from controller.restore import park_everything
+from controller.scheduler import Scheduler
 from controller.service import Service
 from controller.store import jobs, reports
 from controller.store.connection import Store
@@ -35,6 +37,7 @@ class Core:
         self.beats = Beats(self.desk, self.moves, self.reports)
         self.dispatcher = Dispatcher(self.desk, self.moves)
         self.service = Service(self.desk, self.moves, self.dispatcher)
+        self.scheduler = Scheduler(self.desk, Firings(self.desk, self.service.submit))
         self._hint_due = True
 
     @property
@@ -180,6 +183,7 @@ class Core:
     def tick(self, now: Instant) -> None:
         """Once a turn, after everything that arrived: expire, dispatch, resend."""
         self.desk.now = now
+        self.scheduler.tick()
         self.dispatcher.tick()
 
     def unsent(self, out: Outgoing) -> None:

@@ -34,6 +34,7 @@ from schemas.people import (
 )
 from schemas.record import OfRecord, SetErrorArgs
 from schemas.robot import QueuePut, RobotNote, RobotPut
+from schemas.schedule import OfSchedule, SchedulePutArgs, ScheduleSwitchArgs
 
 MAX_FRAME = 16 * 1024 * 1024
 
@@ -186,6 +187,10 @@ COMMANDS: dict[str, type[Asked]] = {
     "deployment.delete": OfDeployment,
     "deployment.run": DeploymentRunArgs,
     "floor.put": FloorPutArgs,
+    "schedule.put": SchedulePutArgs,
+    "schedule.delete": OfSchedule,
+    "schedule.enable": ScheduleSwitchArgs,
+    "schedule.disable": ScheduleSwitchArgs,
     "user.add": UserAddArgs,
     "user.change": UserChangeArgs,
     "user.delete": OfUser,

@@ -20,6 +20,7 @@ from controller.service.jobs import JobService
 from controller.service.people import PeopleService
 from controller.service.records import RecordService
 from controller.service.robots import RobotService
+from controller.service.schedules import ScheduleService
 from controller.service.submit import SubmitService
 from controller.store import definitions
 from controller.store.connection import to_json
@@ -39,7 +40,8 @@ class Service:
 
     def __init__(self, desk: Desk, moves: Moves, dispatcher: Dispatcher) -> None:
         self.desk = desk
-        submit = SubmitService(desk)
+        self.submit = submit = SubmitService(desk)
+        self.schedules = ScheduleService(desk)
         job = JobService(desk, moves, dispatcher, submit)
         robot = RobotService(desk, moves)
         definition = DefinitionService(desk)
@@ -54,6 +56,7 @@ class Service:
             **definition.handlers(),
             **FloorService(desk).handlers(),
             **PeopleService(desk).handlers(),
+            **self.schedules.handlers(),
         }
 
     def answer(self, frame: Frame) -> Answer:

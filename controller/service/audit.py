@@ -15,7 +15,7 @@ SECRET = frozenset({"password", "hash", "value", "sealed", "secret"})
 HIDDEN = "•••"
 MAX_SHOWN = 50
 """Items of a list, and fields of an object, that a row holds; the rest is counted."""
-_SUBJECTS = ("job", "robot", "queue", "flow", "deployment", "schedule", "asset", "user", "token", "batch", "artifact")
+_SUBJECTS = ("job", "robot", "queue", "schedule", "deployment", "flow", "asset", "user", "token", "batch", "artifact")
 _LEFT_OUT = frozenset({"definition", "parameters", "plan", "nodes", "edges", "areas", "capabilities", "failed_jobs"})
 """Kept with the thing itself, and too large, or secret, to be repeated here."""
 

@@ -52,7 +52,7 @@ class SubmitService:
         refusal = Refusal(code=refusal.code, message=refusal.message, details=details)
         return {"index": index, "error": refusal.model_dump(by_alias=True)}
 
-    def submit(self, args: JobSubmit, caller: Caller) -> dict[str, Any]:
+    def submit(self, args: JobSubmit, caller: Caller, *, firing: str | None = None) -> dict[str, Any]:
         """One submission: one job for a queue, N for N robots; it is refused before anything is written."""
         settings = self._settings(args)
         _refuse_later_modes(args)
@@ -60,7 +60,7 @@ class SubmitService:
         inputs = self._inputs(version, settings["parameters"])
         targets = self._targets(settings["target"])
         refuse_orchestration(self.desk, version, settings["target"])
-        common = self._row(args, settings, version, inputs, caller)
+        common = self._row(args, settings, version, inputs, caller) | {"firing": firing}
         return {"jobs": [self.make(common, target) for target in targets]}
 
     def again(self, row: Any, caller: Caller, parameters: dict[str, Any] | None, priority: int | None) -> str:

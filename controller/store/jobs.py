@@ -28,7 +28,7 @@ _JOB_COLUMNS = (
     "uid", "run", "state", "priority", "target", "need", "flow", "flow_version", "deployment", "parameters",
     "max_retries", "on_lost", "safe", "queue_timeout_s", "time_limit_s", "recording", "debug", "mock", "parked",
     "parent", "parent_attempt", "root", "rerun_of", "retried_from", "source", "source_type", "created_by",
-    "created_at",
+    "created_at", "firing",
 )  # fmt: skip
 _INSERT = f"insert into jobs ({', '.join(_JOB_COLUMNS)}) values ({', '.join('?' * len(_JOB_COLUMNS))})"  # noqa: S608
 

@@ -47,11 +47,13 @@ SCHEDULES = (
     "create index firings_schedule on firings (schedule, id)",
     # One row a target: a job, or why there is none.
     """create table firing_rows (
-        firing integer not null references firings, n integer not null, robot text, job integer, flow text not null,
+        firing integer not null references firings, n integer not null, robot text, job integer, flow text,
         code text, reason text, primary key (firing, n)
     ) without rowid""",
     "alter table jobs add column firing text",
     "create index jobs_firing on jobs (firing, id) where firing is not null",
+    # What a schedule that never overlaps itself asks before it fires: few jobs are open at any time.
+    "create index jobs_firing_open on jobs (firing) where firing is not null and ended_at is null",
 )
 
 BATCHES = (
