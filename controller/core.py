@@ -17,7 +17,7 @@ from controller.scheduler import Scheduler
 from controller.service import Service
 from controller.store import jobs, reports
 from controller.store.connection import Store
-from schemas.commands import COMMANDS, Answer, Frame
+from schemas.commands import COMMANDS, QUERIES, Answer, Frame
 from schemas.messages import Control, Heartbeat, Presence
 from schemas.reading import BadMessage, read, read_rows
 from schemas.topics import ROW_TOPICS
@@ -48,7 +48,7 @@ class Core:
     @property
     def wake_at(self) -> float:
         """When `tick` is wanted next, on the steady clock."""
-        return self.dispatcher.look_at
+        return min(self.dispatcher.look_at, self.service.batches.wake_at)
 
     # ------------------------------------------------------------ life of the process
     def start(self, now: Instant) -> None:
@@ -57,6 +57,7 @@ class Core:
         if self.store.restored:
             park_everything(self.desk, self.moves)
             self.store.parked()
+        self.service.batches.start()
         self._wake_queued(now)
         self.dispatcher.begin_clocks_anew()
 
@@ -93,6 +94,7 @@ class Core:
         self.desk.fresh.clear()
         self.desk.versions.clear()  # an id that was rolled back will be given again
         self.desk.memory.load()
+        self.service.batches.load()
         self._wake_queued(self.desk.now)
 
     # ------------------------------------------------------------ what arrives
@@ -105,6 +107,7 @@ class Core:
         """One message; whatever it holds, nothing is raised and every refusal is counted."""
         self.desk.now = now
         self.desk.counters[("messages", kind)] += 1
+        self.service.batches.happened()
         try:
             if retained and kind != "presence":
                 raise BadMessage("retained", "only presence may be retained")
@@ -177,12 +180,15 @@ class Core:
         """One command or query of the web or the command line; never raises for what it holds."""
         self.desk.now = now
         self.desk.counters[("commands", frame.command if frame.command in COMMANDS else "?")] += 1
+        if frame.command not in QUERIES:
+            self.service.batches.happened()
         return self.service.answer(frame)
 
     # ------------------------------------------------------------ what happens by itself
     def tick(self, now: Instant) -> None:
-        """Once a turn, after everything that arrived: expire, dispatch, resend."""
+        """Once a turn, after everything that arrived: a part of what batches ask, expire, dispatch, resend."""
         self.desk.now = now
+        self.service.batches.turn()
         self.scheduler.tick()
         self.dispatcher.tick()
 

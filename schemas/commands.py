@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from schemas.batch import BatchApplyArgs, BatchPreviewArgs
 from schemas.floor import FloorPlanSave
 from schemas.ids import OpaqueId, Slug
 from schemas.job import (
@@ -172,6 +173,8 @@ COMMANDS: dict[str, type[Asked]] = {
     "job.set_error": SetErrorArgs,
     "job.waiting": OfJob,
     "record.stop": OfRecord,
+    "batch.preview": BatchPreviewArgs,
+    "batch.apply": BatchApplyArgs,
     "robot.put": RobotPutArgs,
     "robot.delete": RobotDeleteArgs,
     "robot.enable": RobotNoteArgs,

@@ -14,7 +14,7 @@ from schemas.views import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 
-_NOUNS = ("job", "attempt", "block", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token")
+_NOUNS = ("job", "attempt", "block", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token", "batch")
 STATUS: dict[str, int] = {
     "request.json": 400,
     "request.depth": 400,
@@ -38,6 +38,7 @@ STATUS: dict[str, int] = {
     "user.exists": 409,
     "user.last_admin": 409,
     "idempotency.mismatch": 409,
+    "batch.stale": 409,
     "request.length": 411,
     "version.mismatch": 412,
     "request.size": 413,

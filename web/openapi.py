@@ -21,7 +21,7 @@ VERSION = "1.0"
 _REF = "#/components/schemas/{model}"
 _SLUG = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
-_PATH: dict[str, dict[str, Any]] = {"job": _OPAQUE, "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
+_PATH: dict[str, dict[str, Any]] = {"job": _OPAQUE, "batch": _OPAQUE, "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
 _WHAT = {
     400: "The body cannot be read",
     401: "Nobody showed who they are, or not well",

@@ -12,6 +12,7 @@ _CHECK = "/flows/check"
 _CONFLICTS: dict[str, tuple[str, ...]] = {
     "jobs": ("deployment.disabled",),
     "job": ("job.state", "job.parked", "job.attempt_changed"),
+    "batches": ("batch.stale", "rate.limited"),
     "robots": ("robot.state", "robot.in_use"),
     "queues": ("queue.in_use",),
     "flows": ("flow.in_use",),
@@ -64,7 +65,7 @@ def _of_all(route: Route) -> Iterator[str]:
         yield from ("auth.missing", "auth.invalid", "auth.expired", "auth.role", "auth.csrf")
     if route.name == "open_session":
         yield from ("auth.password", "rate.limited")
-    if route.path == "/stream":
+    if route.path in ("/stream", "/exports/jobs.csv"):
         yield "stream.full"
 
 

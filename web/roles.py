@@ -11,6 +11,8 @@ PEOPLE: tuple[Role, ...] = ("viewer", "operator", "admin")
 AREAS: dict[str, Area] = {
     "jobs": "jobs",
     "job": "jobs",
+    "batches": "jobs",
+    "exports": "jobs",
     "robots": "robots",
     "queues": "robots",
     "floor": "definitions",

@@ -13,6 +13,8 @@ from controller.dispatcher import Dispatcher
 from controller.errors import Refused
 from controller.moves import Moves
 from controller.service import audit
+from controller.service.batch_rows import RowWork
+from controller.service.batches import BatchService
 from controller.service.debug import DebugService
 from controller.service.definitions import DefinitionService
 from controller.service.floor import FloorService
@@ -45,11 +47,13 @@ class Service:
         job = JobService(desk, moves, dispatcher, submit)
         robot = RobotService(desk, moves)
         definition = DefinitionService(desk)
+        self.batches = BatchService(desk, RowWork(desk, job, desk.memory.load))
         self.handlers: dict[str, Handler] = {
             "job.submit": submit.submit,
             "job.submit_bulk": submit.submit_bulk,
             "deployment.run": submit.run,
             **job.handlers(),
+            **self.batches.handlers(),
             **DebugService(desk, moves).handlers(),
             **RecordService(desk, moves, submit).handlers(),
             **robot.handlers(),

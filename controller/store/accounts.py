@@ -113,7 +113,10 @@ def revoke_token(db: sqlite3.Connection, which: str, who: str, us: int) -> None:
 _KEPT = {
     noun: f"select * from {noun}s where id = ?"  # noqa: S608 - the names below
     for noun in ("robot", "queue", "deployment", "schedule", "asset", "user", "token")
-} | {"job": "select state, priority, parked, robot, attempt from jobs where uid = ?"}
+} | {
+    "job": "select state, priority, parked, robot, attempt from jobs where uid = ?",
+    "batch": "select action, args, will, will_not from batches where uid = ?",
+}
 
 
 def row_of(db: sqlite3.Connection, noun: str, which: str) -> dict[str, Any] | None:

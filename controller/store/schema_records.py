@@ -57,15 +57,20 @@ SCHEDULES = (
 )
 
 BATCHES = (
-    # A preview is stored and named by its hash; applying acts on exactly its rows, each guarded by its state.
+    # A preview is stored and named by its hash; applying acts on exactly its rows, each guarded by its version.
+    # `position`: the last row looked at while collecting, then the last one carried out.
     """create table batches (
         id integer primary key, uid text not null unique, action text not null, args text not null, state text not null,
-        hash text not null, will integer not null, will_not integer not null, created_by text not null,
-        created_at integer not null, expires_at integer not null, applied_by text, applied_at integer, ended_at integer
+        hash text not null, will integer not null default 0, will_not integer not null default 0,
+        position integer not null default 0, reason text, created_by text not null, created_at integer not null,
+        expires_at integer not null, applied_by text, applied_at integer, ended_at integer
     )""",
+    "create index batches_state on batches (state, id)",
+    # `version`, `state` and `priority` are those of the preview; `code` is what would become of the job, or why not.
     """create table batch_rows (
         batch integer not null references batches, n integer not null, job integer, uid text not null, version integer,
-        will integer not null, code text, why text, result text, made text, primary key (batch, n)
+        state text, priority integer, will integer not null, code text not null, result text, result_code text,
+        made text, primary key (batch, n)
     ) without rowid""",
 )
 

@@ -1,11 +1,12 @@
 """The routes of version 1, one module a noun."""
 
-from web.api import deployments, floor, flows, job, jobs, people, queues, robots, stream, system
+from web.api import batches, deployments, floor, flows, job, jobs, people, queues, robots, stream, system
 from web.routes import Route
 
 ROUTES: list[Route] = [
     *jobs.routes.rows,
     *job.routes.rows,
+    *batches.routes.rows,
     *robots.routes.rows,
     *queues.routes.rows,
     *flows.routes.rows,

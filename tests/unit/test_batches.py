@@ -1,0 +1,410 @@
+"""Batches: looked at, named by a hash, carried out a few rows a turn, each as a single command would have done it."""
+
+import random
+from typing import Any
+
+import pytest
+
+from controller.core import Core
+from controller.domain.batching import outlook
+from controller.service import batch_rows, batches
+from schemas.batch import WILL, WILL_NOT
+from schemas.commands import Caller, Frame
+from schemas.status import TERMINAL, JobState
+from tests.fakes.yard import Yard, running
+
+
+@pytest.fixture
+def yard() -> Yard:
+    """A yard with the flow `hello`; nobody serves the queue `main` yet."""
+    made = Yard()
+    made.flow()
+    made.must("queue.put", queue="main")
+    return made
+
+
+def preview(yard: Yard, action: str, jobs: list[str], **more: Any) -> dict[str, Any]:
+    """A preview that has been made wholly; its row."""
+    uid = yard.must("batch.preview", action=action, ids=jobs, **more)["batch"]
+    for _ in range(200):
+        if row(yard, uid)["state"] != "collecting":
+            break
+        yard.tick()
+    return row(yard, uid)
+
+
+def row(yard: Yard, uid: str) -> dict[str, Any]:
+    """A batch as stored."""
+    return dict(yard.connection.execute("select * from batches where uid = ?", (uid,)).fetchone())
+
+
+def rows(yard: Yard, batch: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Its rows by job."""
+    found = yard.connection.execute("select * from batch_rows where batch = ? order by n", (batch["id"],))
+    return {one["uid"]: dict(one) for one in found}
+
+
+def apply(yard: Yard, batch: dict[str, Any], **more: Any) -> dict[str, dict[str, Any]]:
+    """Apply a preview and let it come to its end; what became of each job."""
+    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"], **more)
+    finish(yard, batch)
+    return rows(yard, batch)
+
+
+def finish(yard: Yard, batch: dict[str, Any]) -> None:
+    """Turn after turn until it is applied."""
+    for _ in range(2000):
+        if row(yard, batch["uid"])["state"] == "applied":
+            return
+        yard.tick()
+    raise AssertionError("the batch does not come to its end")
+
+
+def roll_back_a_turn(yard: Yard) -> None:
+    """A turn whose commit fails; the core is told to read the store again."""
+    yard.store.db.execute("begin")
+    yard.core.tick(yard.instant())
+    yard.store.pending.clear()
+    yard.store.db.execute("rollback")
+    yard.core.undo()
+
+
+def refused(yard: Yard, **args: Any) -> str:
+    """The code with which applying is refused."""
+    answer = yard.ask("batch.apply", **args)
+    assert answer.error is not None
+    return answer.error.code
+
+
+# ---------------------------------------------------------------- the preview
+def test_a_preview_says_what_would_become_of_each_job_and_changes_nothing(yard: Yard) -> None:
+    robot, runs = running(yard)
+    queued, ended = yard.submit(), yard.submit()
+    yard.must("job.cancel", job=ended)
+    before = yard.rows("jobs")
+    batch = preview(yard, "cancel", [runs, queued, ended, "nobody", queued])
+    assert yard.rows("jobs") == before
+    assert (batch["will"], batch["will_not"], batch["state"]) == (2, 2, "open")
+    assert [(one["uid"], one["will"], one["code"]) for one in rows(yard, batch).values()] == [
+        (runs, 1, "stops"), (queued, 1, "at_once"), (ended, 0, "ended"), ("nobody", 0, "not_found"),
+    ]  # fmt: skip
+    assert robot.all("cancel") == []
+
+
+@pytest.mark.parametrize("action", ["cancel", "priority", "execute"])
+@pytest.mark.parametrize("state", list(JobState))
+def test_every_state_has_an_outlook_for_every_action(action: Any, state: JobState) -> None:
+    found = outlook(action, state, parked=False, on_hold=True, priority=2000, wanted=9)
+    assert found.code in (WILL if found.will else WILL_NOT)
+    possible = {
+        "cancel": state not in TERMINAL, "priority": state == JobState.QUEUED, "execute": state in TERMINAL,
+    }  # fmt: skip
+    assert found.will == possible[action]
+
+
+def test_what_is_parked_is_held_up_while_a_robot_is_on_hold(yard: Yard) -> None:
+    def found(*, parked: bool, on_hold: bool) -> tuple[bool, str]:
+        return outlook("cancel", JobState.QUEUED, parked=parked, on_hold=on_hold, priority=1, wanted=None)
+
+    assert found(parked=True, on_hold=True) == (False, "held_up")
+    assert found(parked=True, on_hold=False) == (True, "at_once")
+    assert found(parked=False, on_hold=True) == (True, "at_once")
+
+
+def test_a_large_preview_is_made_turn_by_turn(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(450)]
+    uid = yard.must("batch.preview", action="cancel", ids=jobs)["batch"]
+    assert row(yard, uid)["state"] == "collecting"
+    assert len(yard.rows("batch_rows")) == batches.AT_ONCE
+    assert refused(yard, batch=uid, hash="0" * 64) == "batch.stale"
+    for _ in range(20):
+        yard.tick()
+    batch = row(yard, uid)
+    assert (batch["state"], batch["will"], batch["position"]) == ("open", 450, 450)
+    assert list(rows(yard, batch)) == jobs
+
+
+def test_the_hash_names_the_rows(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(3)]
+    hashes = {
+        preview(yard, "cancel", jobs)["hash"],
+        preview(yard, "cancel", jobs[:2])["hash"],
+        preview(yard, "priority", jobs, priority=7)["hash"],
+        preview(yard, "priority", jobs, priority=8)["hash"],
+    }
+    assert len(hashes) == 4
+
+
+def test_a_priority_goes_with_its_action_alone(yard: Yard) -> None:
+    job = yard.submit()
+    for args in ({"action": "priority"}, {"action": "cancel", "priority": 3}, {"action": "sing"}):
+        answer = yard.ask("batch.preview", ids=[job], **args)
+        assert answer.error is not None
+        assert answer.error.code == "request.invalid"
+
+
+# ---------------------------------------------------------------- applying
+def test_batch_tick_rows_then_set_priority_execute_or_cancel_for_all_of_them(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(5)]
+    found = apply(yard, preview(yard, "priority", jobs, priority=4500))
+    assert {one["result"] for one in found.values()} == {"done"}
+    assert {yard.job(job)["priority"] for job in jobs} == {4500}
+    found = apply(yard, preview(yard, "cancel", jobs), reason="line 3 stands")
+    assert {yard.state(job) for job in jobs} == {"cancelled"}
+    why = [event["why"] for event in yard.rows("events") if event["event"] == "cancel"]
+    assert why == ["line 3 stands"] * 5
+    found = apply(yard, preview(yard, "execute", jobs))
+    made = [found[job]["made"] for job in jobs]
+    assert [yard.job(one)["rerun_of"] for one in made] == jobs
+    assert {yard.state(one) for one in made} == {"queued"}
+
+
+def test_execute_makes_a_new_job_with_the_same_deployment_and_parameters(yard: Yard) -> None:
+    """C30."""
+    yard.must("deployment.put", deployment="d1", name="One", flow="hello", target={"queue": "main"}, priority=77)
+    (job,) = yard.must("job.submit", deployment="d1", source={"type": "handheld", "device": "H7"})["jobs"]
+    yard.must("job.cancel", job=job)
+    made = yard.job(apply(yard, preview(yard, "execute", [job]))[job]["made"])
+    old = yard.job(job)
+    same = ("deployment", "parameters", "flow_version", "target", "priority", "source", "max_retries")
+    assert [made[name] for name in same] == [old[name] for name in same]
+    assert (made["rerun_of"], made["source_type"], made["state"]) == (job, "resend", "queued")
+
+
+def test_a_job_that_changed_since_is_left_alone(yard: Yard) -> None:
+    first, second, third = (yard.submit() for _ in range(3))
+    batch = preview(yard, "cancel", [first, second, third])
+    yard.must("job.priority", job=second, priority=9)
+    yard.must("job.cancel", job=third)
+    found = apply(yard, batch)
+    assert [found[job]["result"] for job in (first, second, third)] == ["done", "changed", "changed"]
+    assert [yard.state(job) for job in (first, second, third)] == ["cancelled", "queued", "cancelled"]
+
+
+def test_what_a_single_command_would_refuse_is_refused(yard: Yard) -> None:
+    job = yard.submit()
+    yard.connection.execute("update jobs set parked = 1")
+    batch = preview(yard, "cancel", [job])
+    yard.robot("r1")
+    yard.connection.execute("insert into holds (robot, reason, since) values ('r1', 'forced', 0)")
+    yard.boot()
+    found = apply(yard, row(yard, batch["uid"]))
+    assert (found[job]["result"], found[job]["result_code"]) == ("refused", "job.parked")
+    assert yard.state(job) == "queued"
+
+
+def test_a_batch_is_applied_once_by_its_hash(yard: Yard) -> None:
+    job = yard.submit()
+    batch = preview(yard, "cancel", [job])
+    assert refused(yard, batch=batch["uid"], hash="f" * 64) == "batch.stale"
+    assert refused(yard, batch="no such", hash=batch["hash"]) == "batch.not_found"
+    args = {"batch": batch["uid"], "hash": batch["hash"]}
+    first = yard.ask("batch.apply", key="k1", **args)
+    assert first.ok is not None
+    again = yard.ask("batch.apply", key="k1", **args)
+    assert (again.ok, again.replayed) == (first.ok, True)
+    assert refused(yard, **args) == "batch.stale"
+
+
+def test_a_preview_that_is_too_old_cannot_be_applied_and_goes(yard: Yard) -> None:
+    job = yard.submit()
+    batch = preview(yard, "cancel", [job])
+    yard.tick(batches.FRESH_S - 1, step=60)
+    assert row(yard, batch["uid"])["state"] == "open"
+    yard.tick(2, step=2)
+    assert refused(yard, batch=batch["uid"], hash=batch["hash"]) == "batch.stale"
+    yard.tick(batches.SWEEP_S + 1, step=1)
+    assert row(yard, batch["uid"])["state"] == "expired"
+    assert yard.rows("batch_rows") == []
+    assert yard.state(job) == "queued"
+
+
+def test_so_many_previews_may_wait(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MAX_OPEN", 2)
+    job = yard.submit()
+    first = preview(yard, "cancel", [job])
+    preview(yard, "cancel", [job])
+    answer = yard.ask("batch.preview", action="cancel", ids=[job])
+    assert answer.error is not None
+    assert answer.error.code == "rate.limited"
+    apply(yard, first)
+    yard.must("batch.preview", action="cancel", ids=[job])
+
+
+def test_one_audit_row_a_batch_and_each_job_its_own_move(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(4)]
+    batch = preview(yard, "cancel", jobs)
+    caller = Caller(name="wang", role="operator", ip="10.0.0.7")
+    frame = Frame(id=1, command="batch.apply", args={"batch": batch["uid"], "hash": batch["hash"]}, caller=caller)
+    with yard.store.transaction():
+        assert yard.core.command(yard.instant(), frame).error is None
+    finish(yard, batch)
+    audit = [one for one in yard.rows("audit") if one["action"].startswith("batch.")]
+    assert [(one["action"], one["who"], one["ip"]) for one in audit] == [("batch.apply", "wang", "10.0.0.7")]
+    moves = [one for one in yard.rows("events") if one["event"] == "cancel"]
+    assert [(one["who"], one["new"]) for one in moves] == [("wang", "cancelled")] * 4
+
+
+# ---------------------------------------------------------------- turns, restarts, trouble
+def test_rows_are_carried_out_in_turns_that_let_others_go_first(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(700)]
+    batch = preview(yard, "cancel", jobs)
+    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"])
+
+    def done() -> int:
+        return sum(one["result"] is not None for one in yard.rows("batch_rows"))
+
+    assert done() == batches.DONE_AT_ONCE
+    yard.submit()
+    assert done() == batches.DONE_AT_ONCE  # somebody else was served in this turn
+    yard.tick(0.1, step=0.1)
+    assert done() == 2 * batches.DONE_AT_ONCE
+    for _ in range(batches.STAND_BACK + 1):
+        yard.submit()
+    assert done() == 3 * batches.DONE_AT_ONCE  # but it does not wait for ever
+    yard.now += batches.QUIET_S
+    yard.tick()
+    assert done() == 3 * batches.DONE_AT_ONCE + batches.MOST_A_TURN
+
+
+def test_a_restart_in_the_middle_of_applying_goes_on_and_does_nothing_twice(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(90)]
+    for job in jobs:
+        yard.must("job.cancel", job=job)
+    batch = preview(yard, "execute", jobs)
+    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"])
+    assert len(yard.rows("jobs")) == 90 + batches.DONE_AT_ONCE
+    for _ in range(10):
+        yard.boot()
+        yard.tick()
+    finish(yard, batch)
+    found = rows(yard, batch)
+    assert {one["result"] for one in found.values()} == {"done"}
+    made = [yard.job(one["made"])["rerun_of"] for one in found.values()]
+    assert made == jobs
+    assert len(yard.rows("jobs")) == 180
+
+
+def test_a_preview_in_the_making_is_lost_with_the_process(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(300)]
+    uid = yard.must("batch.preview", action="cancel", ids=jobs)["batch"]
+    yard.boot()
+    yard.tick(1)
+    assert row(yard, uid)["state"] == "expired"
+
+
+def test_a_preview_can_be_applied_after_a_restart(yard: Yard) -> None:
+    job = yard.submit()
+    batch = preview(yard, "cancel", [job])
+    yard.boot()
+    assert apply(yard, batch)[job]["result"] == "done"
+
+
+def test_a_turn_that_is_rolled_back_is_done_again(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(60)]
+    batch = preview(yard, "cancel", jobs)
+    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"])
+    yard.now += 0.1
+    roll_back_a_turn(yard)
+    assert sum(one["result"] is not None for one in yard.rows("batch_rows")) == 20
+    finish(yard, batch)
+    assert {one["result"] for one in rows(yard, batch).values()} == {"done"}
+    assert len([one for one in yard.rows("events") if one["event"] == "cancel"]) == 60
+
+
+def test_a_preview_that_is_rolled_back_goes_on_with_the_same_hash(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(450)]
+    whole = preview(yard, "cancel", jobs)
+    uid = yard.must("batch.preview", action="cancel", ids=jobs)["batch"]
+    yard.now += 0.1
+    roll_back_a_turn(yard)
+    yard.tick(1, step=0.1)
+    batch = row(yard, uid)
+    assert (batch["state"], batch["position"], batch["will"]) == ("open", 450, 450)
+    assert [one["n"] for one in rows(yard, batch).values()] == [one["n"] for one in rows(yard, whole).values()]
+
+
+def test_a_defect_costs_one_row(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [yard.submit() for _ in range(5)]
+    batch = preview(yard, "cancel", jobs)
+    sound = batch_rows.RowWork._ask
+
+    def broken(self: Any, action: Any, uid: str, *rest: Any) -> str | None:
+        made = sound(self, action, uid, *rest)
+        if uid == jobs[2]:
+            raise KeyError("a defect")
+        return made
+
+    monkeypatch.setattr(batch_rows.RowWork, "_ask", broken)
+    found = apply(yard, batch)
+    assert [found[job]["result"] for job in jobs] == ["done", "done", "refused", "done", "done"]
+    assert found[jobs[2]]["result_code"] == "internal"
+    assert [yard.state(job) for job in jobs] == ["cancelled", "cancelled", "queued", "cancelled", "cancelled"]
+
+
+# ---------------------------------------------------------------- the same as one by one
+def histories(seed: int) -> tuple[Yard, list[str]]:
+    """A yard with jobs in all sorts of states; the same for the same seed."""
+    chance = random.Random(seed)
+    yard = Yard()
+    yard.flow()
+    yard.must("queue.put", queue="main")
+    yard.must("queue.put", queue="nobody")
+    robots = [yard.robot(f"r{n}") for n in range(3)]
+    jobs = [
+        yard.submit(target={"queue": chance.choice(["main", "nobody"])}, priority=chance.choice([10, 2000, 4000]))
+        for _ in range(14)
+    ]
+    for robot in robots:
+        fate = chance.choice(["offered", "running", "succeeded", "paused", "cancelling"])
+        if robot.all("assign") and fate != "offered":
+            robot.accept()
+            if fate in ("succeeded", "paused"):
+                robot.say(robot.about(fate))
+            elif fate == "cancelling":
+                yard.must("job.cancel", job=robot.last("assign")["job"])
+    for job in chance.sample(jobs, 4):
+        yard.ask("job.cancel", job=job)
+    chance.shuffle(jobs)
+    return yard, jobs
+
+
+def picture(yard: Yard, jobs: list[str]) -> list[tuple[Any, ...]]:
+    """Everything about jobs that does not depend on when they were asked for, new ones by what they come from."""
+    place = {job: n for n, job in enumerate(jobs)}
+    names = ("state", "priority", "intention", "cancelled_while", "reason", "deployment", "parameters", "source_type")
+    found = [
+        (place.get(one["uid"], -1), place.get(one["rerun_of"], -1), *(one[name] for name in names))
+        for one in yard.rows("jobs")
+    ]
+    return sorted(found, key=repr)
+
+
+@pytest.mark.parametrize("action", ["cancel", "priority", "execute"])
+@pytest.mark.parametrize("seed", range(25))
+def test_preview_and_apply_do_what_single_commands_would_have_done(seed: int, action: str) -> None:
+    one_by_one, jobs = histories(seed)
+    at_once, same = histories(seed)
+    assert picture(one_by_one, jobs) == picture(at_once, same)
+    found = apply(at_once, preview(at_once, action, same, **({"priority": 4000} if action == "priority" else {})))
+    command = {"cancel": "job.cancel", "priority": "job.priority", "execute": "job.rerun"}[action]
+    more = {"priority": 4000} if action == "priority" else {}
+    for mine, other in zip(jobs, same, strict=True):
+        had = one_by_one.job(mine)["priority"]
+        answer = one_by_one.ask(command, job=mine, **more)
+        equal = action == "priority" and had == 4000
+        assert (found[other]["result"] == "done") == (answer.ok is not None and not equal), (mine, answer)
+    assert picture(one_by_one, jobs) == picture(at_once, same)
+    cancels = [sum(out.kind == "cancel" for out in yard.sent) for yard in (one_by_one, at_once)]
+    assert cancels[0] == cancels[1]
+
+
+def test_the_core_wants_another_turn_at_once_while_a_batch_is_applied(yard: Yard) -> None:
+    jobs = [yard.submit() for _ in range(50)]
+    batch = preview(yard, "cancel", jobs)
+    assert isinstance(yard.core, Core)
+    assert yard.core.wake_at > 0
+    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"])
+    assert yard.core.wake_at == 0
+    finish(yard, batch)
+    assert yard.core.wake_at > 0
