@@ -14,7 +14,22 @@ from schemas.views import ErrorAnswer
 
 logger = logging.getLogger(__name__)
 
-_NOUNS = ("job", "attempt", "block", "robot", "queue", "flow", "deployment", "floor_plan", "route", "user", "token", "batch")
+_NOUNS = (
+    "job",
+    "attempt",
+    "block",
+    "robot",
+    "queue",
+    "flow",
+    "deployment",
+    "floor_plan",
+    "route",
+    "schedule",
+    "firing",
+    "user",
+    "token",
+    "batch",
+)
 STATUS: dict[str, int] = {
     "request.json": 400,
     "request.depth": 400,

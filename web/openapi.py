@@ -21,7 +21,12 @@ VERSION = "1.0"
 _REF = "#/components/schemas/{model}"
 _SLUG = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
-_PATH: dict[str, dict[str, Any]] = {"job": _OPAQUE, "batch": _OPAQUE, "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
+_PATH: dict[str, dict[str, Any]] = {
+    "job": _OPAQUE,
+    "firing": _OPAQUE,
+    "batch": _OPAQUE,
+    "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+}
 _WHAT = {
     400: "The body cannot be read",
     401: "Nobody showed who they are, or not well",
@@ -38,7 +43,7 @@ _WHAT = {
     503: "A part of the box does not work now",
     504: "The outcome is unknown: ask again with the same key",
 }
-_VERSIONED = ("/flows/<flow>", "/deployments/<deployment>", "/floor-plan")
+_VERSIONED = ("/flows/<flow>", "/deployments/<deployment>", "/schedules/<schedule>", "/floor-plan")
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -109,8 +114,9 @@ def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]])
         {"name": name, "in": "path", "required": True, "schema": _PATH.get(name, _SLUG)}
         for name in _PLACEHOLDER.findall(route.path)
     ]
+    required = queries[route.query].get("required", ())
     for name, schema in queries[route.query].get("properties", {}).items():
-        one = {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
+        one = {"name": name, "in": "query", "required": name in required, "schema": _without_null(schema)}
         found.append(one | ({"description": schema["description"]} if "description" in schema else {}))
     if route.keyed:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})

@@ -18,6 +18,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "flows": ("flow.in_use",),
     "deployments": ("deployment.in_use", "deployment.disabled"),
     "floor": (),
+    "schedules": (),
     "people": ("user.exists", "user.last_admin"),
 }
 """What a command of a module may clash with."""

@@ -18,6 +18,7 @@ AREAS: dict[str, Area] = {
     "floor": "definitions",
     "flows": "definitions",
     "deployments": "definitions",
+    "schedules": "definitions",
     "people": "people",
     "system": "system",
     "stream": "system",

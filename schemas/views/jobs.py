@@ -34,6 +34,7 @@ class JobRow(View):
     mock: bool
     parent: str | None
     root: str | None
+    firing: str | None = Field(description="of the schedule that made it")
     rerun_of: str | None
     retried_from: str | None
     created_at: Time

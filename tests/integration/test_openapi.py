@@ -76,6 +76,8 @@ def busy_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     robot.accept()
     made.must("PUT", "/deployments/d1", {"name": "D", "flow": "hello", "target": {"queue": "main"}}, 201)
     made.must("PUT", "/floor-plan", {"nodes": [{"id": "A", "x": 0, "y": 0}]}, 201)
+    made.must("PUT", "/schedules/s1", {"name": "S", "deployment": "d1", "every_s": 1}, 201)
+    made.yard.tick(1)
     yield made
     made.close()
 
@@ -112,7 +114,9 @@ def send_much(box: Box, route: Route, mode: GenerationMode, known: dict[str, Any
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.path != "/stream"], ids=lambda r: r.name)
 def test_what_fits_is_answered_as_the_document_says(busy_box: Box, route: Route) -> None:
     job = busy_box.must("GET", "/jobs?limit=1&order=oldest")["items"][0]["id"]
+    firing = busy_box.must("GET", "/schedules/s1/firings")["items"][0]["id"]
     known = {"job": job, "robot": "r1", "queue": "main", "flow": "hello", "deployment": "d1", "version": 1}
+    known |= {"schedule": "s1", "firing": firing}
     send_much(busy_box, route, GenerationMode.POSITIVE, known, CHECKS)
 
 

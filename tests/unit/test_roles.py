@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 OPEN = {"get_health", "open_session"}
 ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
+    "put_schedule", "delete_schedule",
     "put_floor_plan", "list_users", "add_user", "change_user", "delete_user", "list_tokens", "add_token",
     "revoke_token",
     "list_audit",

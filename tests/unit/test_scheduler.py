@@ -222,12 +222,17 @@ def test_a_restart_neither_loses_nor_doubles_a_firing(yard: Clockwork) -> None:
     assert len(yard.made()) == len(due)
 
 
+def _a_turn_that_fails(yard: Clockwork) -> None:
+    with yard.store.transaction():
+        yard.core.tick(yard.instant())
+        raise ZeroDivisionError
+
+
 def test_what_is_rolled_back_is_made_again(yard: Clockwork) -> None:
     yard.schedule(every_s=10)
     yard.now += 10
-    with pytest.raises(ZeroDivisionError), yard.store.transaction():
-        yard.core.tick(yard.instant())
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        _a_turn_that_fails(yard)
     assert yard.firings() == []
     yard.core.undo()
     yard.tick()

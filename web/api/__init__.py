@@ -1,6 +1,6 @@
 """The routes of version 1, one module a noun."""
 
-from web.api import batches, deployments, floor, flows, job, jobs, people, queues, robots, stream, system
+from web.api import batches, deployments, floor, flows, job, jobs, people, queues, robots, schedules, stream, system
 from web.routes import Route
 
 ROUTES: list[Route] = [
@@ -11,6 +11,7 @@ ROUTES: list[Route] = [
     *queues.routes.rows,
     *flows.routes.rows,
     *deployments.routes.rows,
+    *schedules.routes.rows,
     *floor.routes.rows,
     *people.routes.rows,
     *system.routes.rows,

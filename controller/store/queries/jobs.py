@@ -71,7 +71,7 @@ def _row(row: sqlite3.Row) -> dict[str, Any]:
 
 _AS_THEY_ARE = (
     "deployment", "deployment_name", "flow", "priority", "max_retries", "attempt_count", "robot",
-    "attempt", "source_type", "rerun_of", "retried_from", "version",
+    "attempt", "source_type", "firing", "rerun_of", "retried_from", "version",
 )  # fmt: skip
 
 

@@ -1,0 +1,152 @@
+"""Schedules with their next fires, firings and their rows, as they are shown."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.store.queries.values import from_json, reason, rfc3339
+from controller.store.queries.walk import bind, cursor, name_cursor, read_cursor, read_name_cursor
+from schemas.due import next_times
+from schemas.schedule import ScheduleSave
+from schemas.views.schedules import Firing, FiringDetail, FiringPage, FiringRow, Schedule, SchedulePage
+
+NEXT_FIRES = 5
+SKIPPED = "skipped"
+_SCHEDULE = "select s.*, d.name as deployment_name from schedules s left join deployments d on d.id = s.deployment"
+_LIKE = "(? is null or instr(lower(s.name), lower(?)) or instr(lower(s.id), lower(?)))"
+
+
+def page_of_schedules(
+    db: sqlite3.Connection, now_us: int, q: str | None = None, limit: int = 50, after: str | None = None
+) -> SchedulePage:
+    """Schedules by id; `q` is a part of name or id. Raises `BadCursor`."""
+    binding = bind("schedules", q)
+    rows = db.execute(
+        f"{_SCHEDULE} where s.id > ? and {_LIKE} order by s.id limit ?",
+        (read_name_cursor(after, binding), q, q, q, limit + 1),
+    ).fetchall()
+    items = [_schedule(row, now_us) for row in rows[:limit]]
+    return SchedulePage(items=items, next=name_cursor(binding, items[-1].id) if len(rows) > limit else None)
+
+
+def schedule(db: sqlite3.Connection, name: str, now_us: int) -> Schedule | None:
+    """One schedule."""
+    row = db.execute(f"{_SCHEDULE} where s.id = ?", (name,)).fetchone()
+    return None if row is None else _schedule(row, now_us)
+
+
+def _schedule(row: sqlite3.Row, now_us: int) -> Schedule:
+    body = from_json(row["body"])
+    same = {
+        name: row[name] for name in ("id", "name", "deployment", "deployment_name", "zone", "version", "updated_by")
+    }
+    own = {name: body.get(name) for name in ("cron", "every_s", "at", "until", "overlap", "catch_up", "source")}
+    return Schedule.model_validate(
+        same
+        | own
+        | {
+            "from": body.get("from"),
+            "enabled": bool(row["enabled"]),
+            "next_fires": _next_fires(row, now_us),
+            "done_until": rfc3339(row["done_until"] or 0),
+            "updated_at": rfc3339(row["updated_at"]),
+        }
+    )
+
+
+def _next_fires(row: sqlite3.Row, now_us: int) -> list[str]:
+    """None for a schedule that the controller cannot read either (its zone is not known any more)."""
+    if not row["enabled"]:
+        return []
+    try:
+        timing = ScheduleSave.model_validate_json(row["body"]).timing()
+    except ValidationError:
+        return []
+    return [rfc3339(us) for us in next_times(timing, max(now_us, row["done_until"] or 0), NEXT_FIRES)]
+
+
+# ---------------------------------------------------------------- firings
+def has_fired(db: sqlite3.Connection, name: str) -> bool:
+    """Whether a schedule, here or gone, has any firing."""
+    return db.execute("select 1 from firings where schedule = ? limit 1", (name,)).fetchone() is not None
+
+
+def page_of_firings(db: sqlite3.Connection, name: str, limit: int = 50, after: str | None = None) -> FiringPage:
+    """Firings of a schedule, newest first. Raises `BadCursor`."""
+    binding = bind("firings", name)
+    below = None if after is None else read_cursor(after, binding, {"id": 1})[1][0]
+    rows = db.execute(
+        "select * from firings where schedule = ? and (? is null or id < ?) order by id desc limit ?",
+        (name, below, below, limit + 1),
+    ).fetchall()
+    shown = rows[:limit]
+    states = _states(db, [row["id"] for row in shown])
+    items = [Firing(**_firing(row), states=states.get(row["id"], {})) for row in shown]
+    return FiringPage(items=items, next=cursor(binding, "id", (shown[-1]["id"],)) if len(rows) > limit else None)
+
+
+def _firing(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["uid"],
+        "schedule": row["schedule"],
+        "due_at": rfc3339(row["due_at"]),
+        "fired_at": rfc3339(row["fired_at"]),
+        "zone": row["zone"],
+        "reason": reason(row["code"], row["reason"]),
+    }
+
+
+def _states(db: sqlite3.Connection, firings: list[int]) -> dict[int, dict[str, int]]:
+    rows = db.execute(
+        "select r.firing, coalesce(j.state, 'skipped') as state, count(*) as n from json_each(?) wanted"
+        " cross join firing_rows r on r.firing = wanted.value left join jobs j on j.id = r.job group by 1, 2",
+        (json.dumps(firings),),
+    )
+    found: dict[int, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(row["firing"], {})[row["state"]] = row["n"]
+    return found
+
+
+def firing(db: sqlite3.Connection, uid: str) -> FiringDetail | None:
+    """One firing with all its rows."""
+    row = db.execute("select * from firings where uid = ?", (uid,)).fetchone()
+    if row is None:
+        return None
+    rows = [_row(one, uid) for one in firing_rows(db, row["id"])]
+    return FiringDetail(**_firing(row), states=_states(db, [row["id"]]).get(row["id"], {}), rows=rows)
+
+
+def firing_rows(db: sqlite3.Connection, firing: int, limit: int = -1, offset: int = 0) -> Iterator[sqlite3.Row]:
+    """Rows of a firing by start, then id (those without a start come last): target and job side by side."""
+    return db.execute(
+        "select r.n, r.robot as wanted, r.flow, r.code, r.reason, r.job, j.uid, j.state, j.robot, j.started_at,"
+        " j.ended_at, j.reason_code, j.reason as job_reason, o.name as robot_name from firing_rows r"
+        " left join jobs j on j.id = r.job left join robots o on o.id = coalesce(j.robot, r.robot)"
+        " where r.firing = ? order by j.started_at is null, j.started_at, j.uid is null, j.uid, r.n limit ? offset ?",
+        (firing, limit, offset),
+    )
+
+
+def row_id(row: sqlite3.Row, firing: str) -> str:
+    """A job's id, or that of a target that was left out."""
+    return str(row["uid"]) if row["uid"] is not None else f"{firing}.{row['n']}"
+
+
+def _row(row: sqlite3.Row, firing: str) -> FiringRow:
+    has_job = row["uid"] is not None
+    why = reason(row["reason_code"], row["job_reason"]) if has_job else reason(row["code"], row["reason"])
+    return FiringRow(
+        id=row_id(row, firing),
+        n=row["n"],
+        robot=row["robot"] or row["wanted"],
+        flow=row["flow"],
+        job=row["uid"],
+        state=row["state"] if has_job else SKIPPED,
+        reason=why,
+        started_at=rfc3339(row["started_at"]),
+        ended_at=rfc3339(row["ended_at"]),
+    )
