@@ -27,7 +27,6 @@ class Scheduler:
         self.desk = desk
         self.firings = firings
         self.due: dict[str, int] = {}
-        self._plans: dict[str, Schedule] = {}
 
     def tick(self) -> None:
         """Fire what is due; inside a transaction."""
@@ -37,24 +36,27 @@ class Scheduler:
         for name in sorted((n for n, at in self.due.items() if at <= now), key=self.due.__getitem__):
             if room <= 0:
                 return
-            room -= self._guarded(self._plans[name], now, room)
+            room -= self._guarded(name, now, room)
 
-    def _guarded(self, schedule: Schedule, now: int, room: int) -> int:
+    def _guarded(self, name: str, now: int, room: int) -> int:
         """A defect about one schedule stops neither the others nor the controller: it is given up until it changes."""
         try:
             with self.desk.store.part():
-                return self._see_to(schedule, now, room)
+                schedule = schedules.get(self.desk.db, name)
+                if schedule is not None and schedule.enabled:  # stopping a record disables its schedule
+                    return self._see_to(schedule, now, room)
+                self.due.pop(name, None)
+                return 0
         except Exception as error:
             if is_fatal(error) or is_trouble(error):
                 raise
-            logger.exception("schedule %s is given up until it is saved again", schedule.id)
-            self.due.pop(schedule.id, None)
+            logger.exception("schedule %s is given up until it is saved again", name)
+            self.due.pop(name, None)
             return 1
 
     def _load(self) -> None:
-        self._plans = {one.id: one for one in schedules.enabled(self.desk.db)}
         self.due = {}
-        for one in self._plans.values():
+        for one in schedules.enabled(self.desk.db):
             self._plan(one, one.done_until)
         self.desk.memory.schedules_known = True
 

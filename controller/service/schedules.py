@@ -55,26 +55,17 @@ class ScheduleService:
         return {"id": args.schedule, "version": None, "created": False, "changed": True}
 
     def _switch(self, args: ScheduleSwitchArgs, caller: Caller, *, on: bool) -> dict[str, Any]:
+        """Asking for what it is already is fine; what was due while it was off does not fire."""
         found = schedules.get(self.desk.db, args.schedule)
         if found is None:
             raise not_found("schedule", args.schedule)
-        changed = self.switch(found, caller.name, args.reason, on=on)
-        return {"id": found.id, "version": found.version + changed, "created": False, "changed": changed}
-
-    def switch(self, schedule: Schedule, who: str, why: str | None, *, on: bool) -> bool:
-        """Enable or disable; whether that changed anything. What was due while it was off does not fire."""
-        if schedule.enabled is on:
-            return False
-        saved = schedule.saved.model_copy(update={"enabled": on})
-        self._write(schedule.id, saved, schedule.version + 1, _done_until(schedule, saved, self.desk.now.utc_us), who)
+        if found.enabled is on:
+            return {"id": found.id, "version": found.version, "created": False, "changed": False}
+        saved = found.saved.model_copy(update={"enabled": on})
+        self._write(found.id, saved, found.version + 1, _done_until(found, saved, self.desk.now.utc_us), caller.name)
         word = "schedule enabled" if on else "schedule disabled"
-        self.desk.tell("definition", word, who, new=schedule.id, why=why)
-        return True
-
-    def disable_behind(self, firing: str | None, who: str, why: str | None) -> str | None:
-        """Disable the schedule that made a firing; its id if that changed anything."""
-        found = schedules.schedule_of(self.desk.db, firing) if firing is not None else None
-        return found.id if found is not None and self.switch(found, who, why, on=False) else None
+        self.desk.tell("definition", word, caller.name, new=found.id, why=args.reason)
+        return {"id": found.id, "version": found.version + 1, "created": False, "changed": True}
 
 
 def _done_until(before: Schedule | None, saved: ScheduleSave, now_us: int) -> int:

@@ -41,10 +41,11 @@ class Row:
 
 
 def _schedule(row: sqlite3.Row) -> Schedule:
+    enabled = bool(row["enabled"])  # the column counts: whoever stops a record disables its schedule by it alone
     return Schedule(
         id=row["id"],
-        saved=ScheduleSave.model_validate_json(row["body"]),
-        enabled=bool(row["enabled"]),
+        saved=ScheduleSave.model_validate_json(row["body"]).model_copy(update={"enabled": enabled}),
+        enabled=enabled,
         version=row["version"],
         done_until=row["done_until"] or 0,
         updated_by=row["updated_by"],
@@ -132,11 +133,3 @@ def busy_targets(db: sqlite3.Connection, schedule: str) -> dict[str, str]:
         (schedule,),
     )
     return {row["target"]: row["uid"] for row in rows}
-
-
-def schedule_of(db: sqlite3.Connection, firing: str) -> Schedule | None:
-    """The schedule that made a firing; None if it is gone."""
-    row = db.execute(
-        "select s.* from firings f join schedules s on s.id = f.schedule where f.uid = ?", (firing,)
-    ).fetchone()
-    return None if row is None else _schedule(row)

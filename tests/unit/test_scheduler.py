@@ -253,6 +253,17 @@ def test_what_was_due_while_it_was_off_does_not_fire(yard: Clockwork) -> None:
     assert len(yard.firings()) == 1
 
 
+def test_stopping_a_record_stops_its_schedule_until_somebody_enables_it(yard: Clockwork) -> None:
+    yard.schedule(**HOURLY)
+    yard.tick(120)
+    yard.must("record.stop", job=yard.made()[0]["uid"])
+    yard.tick(3600, step=30)
+    assert yard.due() == ["08:00:00"]
+    assert yard.must("schedule.put", schedule="s", name="S", deployment="d", zone="UTC", **HOURLY)["changed"] is True
+    yard.tick(3600, step=30)
+    assert yard.due() == ["08:00:00", "10:00:00"]
+
+
 def test_off_and_on_again_does_not_fire_the_same_moment_twice(yard: Clockwork) -> None:
     yard.schedule(**HOURLY)
     yard.tick(90)
