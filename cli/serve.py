@@ -124,6 +124,7 @@ def _web(settings: ServeSettings) -> Part:
         zone=settings.time_zone,
         project_id=settings.project_id,
         answer_wait_s=settings.answer_wait_s,
+        force_s=settings.force_s,
         demo=settings.demo,
     )
     server = ServerSettings(*settings.http_at, settings.web_threads, settings.log_level, settings.log_format)

@@ -111,7 +111,7 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": _PATH.get(name, _SLUG)}
+        {"name": name, "in": "path", "required": True, "schema": _PATH.get(name, _OPAQUE if name.endswith("_id") else _SLUG)}
         for name in _PLACEHOLDER.findall(route.path)
     ]
     required = queries[route.query].get("required", ())
@@ -130,7 +130,8 @@ def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]])
 def _answers(route: Route, document: _Document) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, answer in route.answers.items():
-        one: dict[str, Any] = {"description": {201: "Made", 202: "Recorded; waiting for the robot"}.get(status, "Done")}
+        done = {201: "Made", 202: "Recorded; waiting for the robot"}.get(status, "Done")
+        one: dict[str, Any] = {"description": done if status < 400 else _WHAT[status]}
         if answer is not None:
             kind = answer if isinstance(answer, str) else JSON_TYPE
             schema = {"type": "string"} if isinstance(answer, str) else document.answer(answer)
@@ -154,7 +155,7 @@ def _operation(route: Route, document: _Document, queries: Mapping[type[BaseMode
     description = (route.view.__doc__ or "").partition("\n")[2]
     operation: dict[str, Any] = {
         "operationId": route.name,
-        "tags": [route.tag],
+        "tags": [route.title or route.tag],
         "summary": route.summary,
         "description": f"{' '.join(description.split())}\n\nRole: {route.role}.".strip(),
         "parameters": _parameters(route, queries),

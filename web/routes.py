@@ -68,6 +68,8 @@ class Route:
     base: str = API
     lenient: bool = False
     """Unknown query parameters are left out instead of refused."""
+    title: str | None = None
+    """What the document calls its group; its module's name if it has none."""
     own_answers: bool = False
     """`answers` names every status, refusals too: a format of its own."""
 

@@ -27,6 +27,8 @@ class WebSettings:
     """Whether the page for signing in offers the demonstration's account with one click, on this machine."""
     answer_wait_s: float = 10.0
     """How long a request of a format that waits for the robot does so."""
+    force_s: float = 30.0
+    """After how long without a robot's answer a person's word ends a job."""
 
     @property
     def database(self) -> Path:

@@ -4,9 +4,17 @@ from collections.abc import Callable
 
 from flask import Response
 
+from web.compat import task_record_refusals as task_records
 from web.errors import ApiError, as_json
 
 Shape = Callable[[ApiError], Response]
 
-FORMATS: list[tuple[str, Shape]] = [("/task", as_json)]
-"""Beginning of an address to the shape of its refusals; process tasks (002) refuse as version 1 does."""
+FORMATS: list[tuple[str, Shape]] = [
+    ("/task", as_json),
+    (task_records.BASE, task_records.of_record),
+    (task_records.SET_ERROR_PATH, task_records.of_set_error),
+]
+"""Beginning of an address to the shape of its refusals; process tasks (002) refuse as version 1 does.
+
+Of several that fit the last one holds.
+"""

@@ -146,6 +146,12 @@ def _log(row: sqlite3.Row) -> LogRow:
     )
 
 
+def logs_of(db: sqlite3.Connection, attempt: int, limit: int = SCAN_ROWS) -> list[LogRow]:
+    """The first log lines of an attempt, oldest first."""
+    sql = "select * from logs indexed by logs_attempt where attempt = ? order by id limit ?"
+    return [_log(row) for row in db.execute(sql, (attempt, limit))]
+
+
 def new_logs(db: sqlite3.Connection, job: int, after: int, limit: int = 200) -> list[LogRow]:
     """Log lines of a job after an id."""
     rows = db.execute(

@@ -36,7 +36,8 @@ class FlowIndex:
         self._flows = bundle.get("subFlows") or {}
         self._blocks: dict[str, BlockDef] = {}
         self.root = self._add(bundle["rootBlock"], "", None, 0)
-        self.speaks = any(block.kind in _SPEAKING for block in self._blocks.values())
+        self.kinds = frozenset(block.kind for block in self._blocks.values())
+        self.speaks = bool(self.kinds & _SPEAKING)
         """Whether some block sets variables or the job's state message."""
 
     def __getitem__(self, path: str) -> BlockDef:
