@@ -142,6 +142,15 @@ class ServeSettings(BaseSettings):
     failures_to_hold: Count = Field(3, description="failures of different jobs in a row that put a robot on hold")
     refusals_to_hold: Count = Field(5, description="refusals in a row that put a robot on hold")
     idempotency_days: Annotated[int, Field(ge=1, le=3650)] = Field(30, description="how long answered keys are known")
+    artifact_mb: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        200, description="the most that one screenshot, recording or file may have, in MB"
+    )
+    artifacts_per_attempt: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        500, description="screenshots, recordings and files of one attempt"
+    )
+    artifacts_gb: Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False)] = Field(
+        20.0, description="the most that all of them together may have; above it no more are taken"
+    )
     reconnect_first_s: Short = Field(0.5, description="first wait before connecting to the broker again, then doubling")
     reconnect_max_s: Long = Field(30.0, description="the longest wait before connecting to the broker again")
 

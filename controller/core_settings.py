@@ -22,6 +22,9 @@ class CoreSettings:
     failures_to_hold: int = 3
     refusals_to_hold: int = 5
     idempotency_days: int = 30
+    artifact_mb: int = 200
+    artifacts_per_attempt: int = 500
+    artifacts_gb: float = 20.0
     assignments_a_turn: int = 200
     quarantine_rows: int = 10_000
     unknown_robots: int = 1_000

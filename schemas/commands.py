@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from schemas.artifact import ArtifactCompleteArgs, ArtifactOpenArgs, ArtifactRefuseArgs
 from schemas.batch import BatchApplyArgs, BatchPreviewArgs
 from schemas.floor import FloorPlanSave
 from schemas.ids import OpaqueId, Slug
@@ -190,6 +191,9 @@ COMMANDS: dict[str, type[Asked]] = {
     "deployment.delete": OfDeployment,
     "deployment.run": DeploymentRunArgs,
     "floor.put": FloorPutArgs,
+    "artifact.open": ArtifactOpenArgs,
+    "artifact.complete": ArtifactCompleteArgs,
+    "artifact.refuse": ArtifactRefuseArgs,
     "schedule.put": SchedulePutArgs,
     "schedule.delete": OfSchedule,
     "schedule.enable": ScheduleSwitchArgs,

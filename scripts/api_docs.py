@@ -15,7 +15,9 @@ TEMPLATE = Path(__file__).parent / "api.template.md"
 DOCUMENT = document(ROUTES)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 TITLES = {
-    "jobs": "Jobs", "job": "One job", "robots": "Robots", "queues": "Queues", "flows": "Flows",
+    "jobs": "Jobs", "job": "One job",
+    "artifacts": "Screenshots, recordings and files",
+    "robots": "Robots", "queues": "Queues", "flows": "Flows",
     "deployments": "Deployments", "floor": "The floor plan", "people": "People and tokens", "system": "The box",
     "stream": "Live news",
 }  # fmt: skip
@@ -59,6 +61,7 @@ def section(route: Route) -> str:
     if query:
         lines.append(f"- query: {' · '.join(_parameter(one) for one in query)}")
     headers = (["`Idempotency-Key`"] if route.keyed else []) + (["`If-Match`"] if route.if_match else [])
+    headers += ["`Upload-Offset`"] if route.upload else []
     if headers:
         lines.append(f"- headers: {', '.join(headers)}")
     lines.append(f"- answers: {', '.join(_answer(status, what) for status, what in route.answers.items())}")

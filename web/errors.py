@@ -41,6 +41,7 @@ STATUS: dict[str, int] = {
     "auth.csrf": 403,
     "auth.origin": 403,
     **{f"{noun}.not_found": 404 for noun in _NOUNS},
+    "artifact.not_found": 404,
     "request.method": 405,
     "job.state": 409,
     "job.not_debug": 409,
@@ -50,6 +51,7 @@ STATUS: dict[str, int] = {
     "robot.state": 409,
     **{f"{noun}.in_use": 409 for noun in ("robot", "queue", "flow", "deployment")},
     "deployment.disabled": 409,
+    **{f"artifact.{word}": 409 for word in ("exists", "state", "offset", "busy", "count")},
     "user.exists": 409,
     "user.last_admin": 409,
     "idempotency.mismatch": 409,
@@ -57,9 +59,12 @@ STATUS: dict[str, int] = {
     "request.length": 411,
     "version.mismatch": 412,
     "request.size": 413,
+    "artifact.size": 413,
     "request.type": 415,
+    "request.range": 416,
     "request.invalid": 422,
     "flow.invalid": 422,
+    "artifact.mismatch": 422,
     "page.cursor": 422,
     "rate.limited": 429,
     "internal": 500,
@@ -69,6 +74,7 @@ STATUS: dict[str, int] = {
     "store.unavailable": 503,
     "stream.full": 503,
     "controller.no_answer": 504,
+    "artifact.space": 507,
 }
 """Code to HTTP status."""
 _REFUSED = 409

@@ -85,6 +85,11 @@ def read_body(model: type[Body], max_bytes: int, *, optional: bool) -> Body:
     return _parsed(model, data, max_bytes)
 
 
+def body_length(max_bytes: int) -> int:
+    """Bytes of a body that is not JSON, which the route reads itself; none is 0. Raises `ApiError`."""
+    return _length(max_bytes) or 0
+
+
 def _length(max_bytes: int) -> int | None:
     """Bytes of the body; None if it comes in chunks or its length is not said."""
     given = request.headers.get("Content-Length")

@@ -25,6 +25,8 @@ _PATH: dict[str, dict[str, Any]] = {
     "job": _OPAQUE,
     "firing": _OPAQUE,
     "batch": _OPAQUE,
+    "artifact": _OPAQUE,
+    "attempt": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
 }
 _WHAT = {
@@ -37,11 +39,13 @@ _WHAT = {
     412: "It is at another version",
     413: "The body is too large",
     415: "The body is not application/json",
+    416: "There is no such range of bytes",
     422: "A part of the request is not valid",
     429: "Too often; Retry-After says when again",
     500: "A defect; the log has more under request_id",
     503: "A part of the box does not work now",
     504: "The outcome is unknown: ask again with the same key",
+    507: "There is no room",
 }
 _VERSIONED = ("/flows/<flow>", "/deployments/<deployment>", "/schedules/<schedule>", "/floor-plan")
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -124,6 +128,8 @@ def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]])
         found.append({"$ref": "#/components/parameters/IfMatch"})
     if route.path == "/stream":
         found.append({"$ref": "#/components/parameters/LastEventId"})
+    if route.upload:
+        found.append({"$ref": "#/components/parameters/UploadOffset"})
     return found
 
 
@@ -171,6 +177,12 @@ def _operation(route: Route, document: _Document, queries: Mapping[type[BaseMode
         }
         if route.max_bytes != DEFAULT_BYTES:
             operation["requestBody"]["description"] = f"At most {route.max_bytes} bytes."
+    if route.upload:
+        operation["requestBody"] = {
+            "required": True,
+            "description": f"At most {route.max_bytes} bytes.",
+            "content": {"application/octet-stream": {}},
+        }
     return operation
 
 
@@ -199,6 +211,7 @@ def _components(schemas: Mapping[str, Any]) -> dict[str, Any]:
             "IdempotencyKey": _header("Idempotency-Key", "Asked twice, done once.", r"^[\x21-\x7e]{1,255}$"),
             "IfMatch": _header("If-Match", "The ETag the caller has seen; another version is 412.", None),
             "LastEventId": _header("Last-Event-ID", "Go on after this event.", r"^\d{1,15}$"),
+            "UploadOffset": _header("Upload-Offset", "How many bytes were sent before.", r"^\d{1,16}$"),
         },
     }
 

@@ -18,6 +18,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "flows": ("flow.in_use",),
     "deployments": ("deployment.in_use", "deployment.disabled"),
     "floor": (),
+    "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "schedules": (),
     "people": ("user.exists", "user.last_admin"),
 }
@@ -40,20 +41,26 @@ def _of_body(route: Route) -> Iterator[str]:
     if route.body is not None:
         yield from ("request.json", "request.depth", "request.length", "request.size", "request.type")
     yield "request.invalid"
+    if route.upload:
+        yield from ("request.length", "request.size", "request.json", "artifact.size", "artifact.mismatch")
     if "after" in route.query.model_fields:
         yield "page.cursor"
+    if route.name == "get_artifact":
+        yield "request.range"
     if route.name == "put_flow":
         yield "flow.invalid"
 
 
 def _of_commands(route: Route) -> Iterator[str]:
-    if not route.commands:
+    if not route.commands and not route.upload:
         return
     yield from ("controller.down", "controller.no_answer")
     if route.method == "GET" or route.path == _CHECK:
         return
     yield "store.full"
     yield from _CONFLICTS[route.tag]
+    if route.tag == "artifacts":
+        yield from ("artifact.size", "artifact.space")
     if route.keyed:
         yield "idempotency.mismatch"
     if route.if_match:

@@ -15,6 +15,7 @@ AREAS: dict[str, Area] = {
     "exports": "jobs",
     "robots": "robots",
     "queues": "robots",
+    "artifacts": "jobs",
     "floor": "definitions",
     "flows": "definitions",
     "deployments": "definitions",

@@ -66,6 +66,8 @@ class Route:
     if_match: bool = False
     commands: bool = False
     base: str = API
+    upload: bool = False
+    """The body is bytes, from `Upload-Offset` on, which the route reads itself."""
     lenient: bool = False
     """Unknown query parameters are left out instead of refused."""
     title: str | None = None

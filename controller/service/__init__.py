@@ -13,6 +13,7 @@ from controller.dispatcher import Dispatcher
 from controller.errors import Refused
 from controller.moves import Moves
 from controller.service import audit
+from controller.service.artifacts import ArtifactService
 from controller.service.batch_rows import RowWork
 from controller.service.batches import BatchService
 from controller.service.debug import DebugService
@@ -59,6 +60,7 @@ class Service:
             **robot.handlers(),
             **definition.handlers(),
             **FloorService(desk).handlers(),
+            **ArtifactService(desk).handlers(),
             **PeopleService(desk).handlers(),
             **self.schedules.handlers(),
         }

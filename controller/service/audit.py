@@ -8,7 +8,7 @@ from controller.store import accounts
 from schemas.commands import Caller
 from schemas.job import Asked
 
-SILENT = frozenset({"session.seen", "batch.preview"})
+SILENT = frozenset({"artifact.open", "artifact.complete", "artifact.refuse", "session.seen", "batch.preview"})
 """Commands that are no changes worth a row."""
 SECRET = frozenset({"password", "hash", "value", "sealed", "secret"})
 """Fields whose values nobody may read in the audit."""

@@ -75,16 +75,25 @@ BATCHES = (
 )
 
 ARTIFACTS = (
-    # The bytes are in the folder `artifacts`; a row says how many have arrived and what they must come to.
+    # The bytes are in the folder `artifacts`; how many of an open one have arrived is what its file says.
     """create table artifacts (
         id integer primary key, uid text not null unique, attempt integer not null, job integer not null,
         robot text not null, path text, kind text not null, name text not null, type text, size integer not null,
-        sha256 text not null, received integer not null default 0, state text not null, reason text,
-        created_at integer not null, completed_at integer
+        sha256 text not null, state text not null, reason text, created_at integer not null, completed_at integer
     )""",
     "create index artifacts_attempt on artifacts (attempt, id)",
     "create index artifacts_job on artifacts (job, id)",
     "create index artifacts_open on artifacts (created_at) where state = 'open'",
+    # Bytes that are kept or announced, counted in the transaction of each change.
+    "create table artifact_space (id integer primary key check (id = 1), bytes integer not null)",
+    "insert into artifact_space values (1, 0)",
+    """create trigger artifacts_added after insert on artifacts when new.state <> 'refused' begin
+        update artifact_space set bytes = bytes + new.size; end""",
+    """create trigger artifacts_removed after delete on artifacts when old.state <> 'refused' begin
+        update artifact_space set bytes = bytes - old.size; end""",
+    """create trigger artifacts_refused after update of state on artifacts
+        when new.state = 'refused' and old.state <> 'refused' begin
+        update artifact_space set bytes = bytes - old.size; end""",
 )
 
 ASSETS = (

@@ -1,6 +1,7 @@
 """What the HTTP interface answers with, one type for each thing people and systems read."""
 
 from schemas.views.answers import ErrorAnswer, Page, Reason, Time, View
+from schemas.views.artifacts import Artifact, ArtifactPage
 from schemas.views.blocks import (
     BlockNode,
     BlockRun,
@@ -46,6 +47,8 @@ from schemas.views.overview import AttemptRuns, Found, HourCount, OpenMatter, Op
 from schemas.views.people import AuditPage, AuditRow, Me, NewToken, Token, TokenPage, User, UserPage
 
 __all__ = [
+    "Artifact",
+    "ArtifactPage",
     "Attempt",
     "AttemptPage",
     "AttemptRuns",

@@ -16,6 +16,7 @@ from web.roles import AREAS, PEOPLE, Role, allowed
 from web.routes import Route
 
 ROOT = Path(__file__).parents[2]
+ROBOT = {"open_artifact", "ask_offset", "add_bytes"}
 OPEN = {"get_health", "open_session"}
 ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
@@ -33,6 +34,8 @@ VIEWER = {"close_session"}
 def test_every_route_declares_the_role_it_needs(route: Route) -> None:
     if route.name in OPEN:
         wanted: Role = "open"
+    elif route.name in ROBOT:
+        wanted = "robot"
     elif route.name in ADMIN:
         wanted = "admin"
     else:

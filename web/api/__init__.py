@@ -1,6 +1,20 @@
 """The routes of version 1, one module a noun."""
 
-from web.api import batches, deployments, floor, flows, job, jobs, people, queues, robots, schedules, stream, system
+from web.api import (
+    artifacts,
+    batches,
+    deployments,
+    floor,
+    flows,
+    job,
+    jobs,
+    people,
+    queues,
+    robots,
+    schedules,
+    stream,
+    system,
+)
 from web.routes import Route
 
 ROUTES: list[Route] = [
@@ -13,6 +27,7 @@ ROUTES: list[Route] = [
     *deployments.routes.rows,
     *schedules.routes.rows,
     *floor.routes.rows,
+    *artifacts.routes.rows,
     *people.routes.rows,
     *system.routes.rows,
     *stream.routes.rows,
