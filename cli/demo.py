@@ -87,8 +87,9 @@ def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
         flows = save_flows(client, FACTORY / "flows")
         deployments = save_deployments(client, FACTORY / "deployments.json")
         typer.echo(f"{flows} flows, {deployments} deployments, and a factory full of robots")
-        typer.echo(f"\n  open  {stage.url}\n\nCtrl-C ends it. From another terminal, for example:")
-        typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} job list --limit 10 --url {stage.url}")
+        typer.echo(f"\n  open  {stage.url}\n\nand press 'Enter the demonstration'; nobody needs a password here.")
+        typer.echo("Ctrl-C ends it. From another terminal, for example:")
+        typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} job list --limit 10 --data-dir {data_dir}")
         typer.echo(f"Robots of your own connect to {stage.mqtt} (MQTT).")
         usual = read_fleet(FACTORY / "fleet.toml").speed
         _keep_busy(stage, client, seed, tick_s=usual / (speed or usual))

@@ -23,6 +23,8 @@ Found = TypeVar("Found")
 START_S = 60.0
 END_S = 25.0
 POLL_S = 0.05
+DEMO = {"YARDMASTER_DEMO": "true"}
+"""Who sits at this machine may come in with one click: there is nothing in a stage that is worth a password."""
 
 
 class NotReady(Exception):
@@ -43,7 +45,7 @@ class Stage:
         robots: int | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self.settings: dict[str, str] = {"YARDMASTER_DEMO": "true"}
+        self.settings: dict[str, str] = {}
         self.left_behind: list[str] = []
         self.url = self.mqtt = ""
         self._fleet, self._http, self._mqtt, self._speed, self._robots = fleet, http, mqtt, speed, robots
@@ -76,7 +78,7 @@ class Stage:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | self.settings,
+                env=os.environ | DEMO | self.settings,
                 start_new_session=True,  # Ctrl-C is for us; the fleet ends first, then the box
                 preexec_fn=lambda: die_with(us),  # noqa: PLW1509 - this process has no threads
             )
@@ -84,6 +86,10 @@ class Stage:
     def client(self, timeout_s: float = TIMEOUT_S) -> Client:
         """The API of the box, with the command line's own token."""
         return Client(self.url, find_token(None, None, self.data_dir), timeout_s=timeout_s)
+
+    def headers(self) -> dict[str, str]:
+        """What a request shows that is made without `client`."""
+        return {"Authorization": f"Bearer {find_token(None, None, self.data_dir)}"}
 
     def _ready(self) -> dict[str, Any] | None:
         path = self.data_dir / READY

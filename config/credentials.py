@@ -39,9 +39,9 @@ def check_password(stored: str | None, password: str) -> bool:
     from argon2 import PasswordHasher
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    hasher = PasswordHasher()
+    hasher, of_nobody = PasswordHasher(), _nobody()
     try:
-        return hasher.verify(stored or _nobody(), password) and stored is not None
+        return hasher.verify(stored or of_nobody, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

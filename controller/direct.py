@@ -34,7 +34,7 @@ def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller
             raise Refused("command.unknown", f"{command} needs the controller.")
         asked = COMMANDS[command].model_validate(args)
         with store.transaction():
-            was = audit.before(store.db, asked)
+            was = audit.before(store.db, command, asked)
             answer = handler(asked, caller)
             audit.write(store.db, desk.now.utc_us, caller, command, asked, was, answer)
     return answer

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.ids import OpaqueId, Slug, Text
+from schemas.ids import OpaqueId, Slug
 from schemas.job import Asked
 
 PersonRole = Literal["viewer", "operator", "admin"]
@@ -14,7 +14,8 @@ Area = Literal["jobs", "robots", "definitions", "records", "people", "system"]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of a long random text."""
 PasswordHash = Annotated[str, StringConstraints(pattern=r"^\$argon2id\$", max_length=300)]
-Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
+PASSWORD_MIN, PASSWORD_MAX = 10, 200
+Password = Annotated[str, StringConstraints(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
 """As a person types it; it never leaves the process that hashes it."""
 DisplayName = Annotated[str, Field(max_length=200)]
 DAYS_MAX = 3650
@@ -44,6 +45,13 @@ class Login(Asked):
     user: Annotated[str, Field(min_length=1, max_length=64)]
     password: Annotated[str, Field(min_length=1, max_length=200)]
     remember: bool = False
+
+
+class PasswordChange(Asked):
+    """One's own password: the present one, and what it is to be."""
+
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX)]
+    new: Password
 
 
 class TokenAdd(Asked):
@@ -95,7 +103,7 @@ class TokenAddArgs(Asked):
 
 
 class OfToken(Asked):
-    """token.revoke"""
+    """token.revoke, token.used"""
 
     token: OpaqueId
 
@@ -116,6 +124,6 @@ class SessionArgs(Asked):
 
 
 class LoginFailedArgs(Asked):
-    """session.failed: for the audit."""
+    """session.failed: for the audit. Names that no account has are not kept: some are passwords in the wrong field."""
 
-    user: Text
+    user: Slug | None

@@ -15,12 +15,19 @@ TEMPLATE = Path(__file__).parent / "api.template.md"
 DOCUMENT = document(ROUTES)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 TITLES = {
-    "jobs": "Jobs", "job": "One job",
+    "jobs": "Jobs",
+    "job": "One job",
     "artifacts": "Screenshots, recordings and files",
-    "robots": "Robots", "queues": "Queues", "flows": "Flows",
-    "deployments": "Deployments", "floor": "The floor plan", "people": "People and tokens", "system": "The box",
+    "robots": "Robots",
+    "queues": "Queues",
+    "flows": "Flows",
+    "deployments": "Deployments",
+    "floor": "The floor plan",
+    "session": "Signing in",
+    "people": "People and tokens",
+    "system": "The box",
     "stream": "Live news",
-}  # fmt: skip
+}
 
 
 def api_page() -> str:

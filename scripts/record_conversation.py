@@ -13,7 +13,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cli.client import READY, Client, read_ready_file
+from cli.client import READY, Client, find_token, read_ready_file
 from cli.job import wait_for_end
 from cli.probes import find_mosquitto, free_port
 from schemas.topics import DEFAULT_PREFIX
@@ -116,7 +116,7 @@ def record(folder: Path) -> list[dict[str, Any]]:
         agent = [ROBOT, "--mqtt", where, "--data-dir", str(folder / "agent"), "--driver", "simulated"]
         fleet = ["--fleet", str(folder / "fleet.toml"), "--queue", "agv"]
         stack.enter_context(process(folder, "agent", yardmaster("agent", *agent, *fleet)))
-        with Client(read_ready_file(folder / READY)) as client:
+        with Client(read_ready_file(folder / READY), find_token(None, None, folder)) as client:
             _run_job(client, recorder)
         wait_for(recorder.is_all_acknowledged, 30, "all is acknowledged")
         return [one for one in list(recorder.heard) if _is_worth_reading(one)]

@@ -2,61 +2,82 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Response, request
 
 from config.clock import instant, steady
-from config.credentials import check_password, digest, new_session
+from config.credentials import check_password, digest, hash_password, new_session
 from controller.store.queries import accounts
 from schemas.commands import Caller
-from web.auth import COOKIE, REMEMBERED_US, REST_US, SECURE_COOKIE, need, session_text
+from web.auth import COOKIE, MAX_TEXT, REMEMBERED_US, REST_US, SECURE_COOKIE, as_caller, known, session_text
 from web.backend import Backend
 from web.errors import ApiError
 
-FREE_TRIES, LONGEST_WAIT_S, KEPT = 5, 60.0, 10_000
-"""After so many failures each further one makes the next wait twice as long; so many names and addresses are kept."""
-_AT_ONCE = threading.Semaphore(2)
-"""Passwords that are checked at a time: each takes 64 MiB."""
+FREE_BY_NAME, FREE_BY_ADDRESS = 5, 20
+"""So many failures in a row cost no wait; many people may sit behind one address."""
+LONGEST_WAIT_S, FORGOTTEN_S, KEPT = 60.0, 900.0, 10_000
+"""Waits double up to the first; who does not try for the second begins anew; so many names and addresses are kept."""
+AT_ONCE, PATIENCE_S = 2, 5.0
+"""Passwords that are checked at a time (each takes 64 MiB), and how long a further one waits for its turn."""
+_TURNS = threading.Semaphore(AT_ONCE)
 
 
 @dataclass
-class _Failures:
+class _Tries:
     count: int = 0
+    last: float = 0.0
     until: float = 0.0
 
 
 class Throttle:
-    """Failures by name and by address, in memory: a restart forgives, an attacker cannot cause one."""
+    """Tries by name and by address, in memory: a restart forgives, an attacker cannot cause one.
+
+    A try counts as failed from its beginning, so that many at once are not more than many one after the other.
+    """
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._tries: OrderedDict[str, _Tries] = OrderedDict()
         self._lock = threading.Lock()
 
-    def check(self, *keys: str) -> None:
-        """Raises `ApiError` while one of them has to wait."""
+    def begin(self, name: str, address: str) -> None:
+        """Take a try; raises `ApiError` while name or address have to wait."""
+        now, free = steady(), {f"name:{name}": FREE_BY_NAME, f"from:{address}": FREE_BY_ADDRESS}
         with self._lock:
-            left = max((self._failures[key].until - steady() for key in keys if key in self._failures), default=0.0)
+            found = {key: self._of(key, now) for key in free}
+            left = max(one.until for one in found.values()) - now
+            if left <= 0:
+                for key, one in found.items():
+                    one.count, one.last = one.count + 1, now
+                    if (over := one.count - free[key]) >= 0:
+                        one.until = now + min(LONGEST_WAIT_S, 2.0 ** (over + 1))
         if left > 0:
-            text = f"Too many failures; try again in {left:.0f} s."
-            raise ApiError("rate.limited", text, headers={"Retry-After": str(int(left) + 1)})
+            raise too_many(left)
 
-    def failed(self, *keys: str) -> None:
-        """One more failure."""
-        with self._lock:
-            for key in keys:
-                found = self._failures.setdefault(key, _Failures())
-                self._failures.move_to_end(key)
-                found.count += 1
-                if found.count > FREE_TRIES:
-                    found.until = steady() + min(LONGEST_WAIT_S, 2.0 ** (found.count - FREE_TRIES))
-            while len(self._failures) > KEPT:
-                self._failures.popitem(last=False)
+    def _of(self, key: str, now: float) -> _Tries:
+        found = self._tries.get(key)
+        if found is None or now - found.last > FORGOTTEN_S:
+            found = self._tries[key] = _Tries()
+        self._tries.move_to_end(key)
+        while len(self._tries) > KEPT:
+            self._tries.popitem(last=False)
+        return found
 
-    def succeeded(self, key: str) -> None:
-        """Whoever knows the password is not guessing; the address stays under watch."""
+    def succeeded(self, name: str, address: str) -> None:
+        """Whoever knows the password is not guessing. The address stays under watch, without this try."""
         with self._lock:
-            self._failures.pop(key, None)
+            self._tries.pop(f"name:{name}", None)
+            found = self._tries.get(f"from:{address}")
+            if found is not None:
+                found.count, found.until = found.count - 1, 0.0  # it had waited, or it would not have begun
+
+
+def too_many(wait_s: float) -> ApiError:
+    """Not now."""
+    text = f"Too many tries; try again in {wait_s:.0f} s."
+    return ApiError("rate.limited", text, headers={"Retry-After": str(int(wait_s) + 1)})
 
 
 THROTTLE = Throttle()
@@ -64,18 +85,45 @@ THROTTLE = Throttle()
 
 def come_in(backend: Backend, name: str, password: str, *, remember: bool) -> Response:
     """An empty answer with the session's cookie; raises `ApiError` (auth.password, rate.limited, controller.down)."""
-    keys = (f"name:{name.lower()}", f"from:{request.remote_addr}")
-    THROTTLE.check(*keys)
+    _check(backend, name, password, as_caller(None))
+    return open_session(backend, name, remember=remember)
+
+
+def _check(backend: Backend, name: str, password: str, caller: Caller) -> None:
+    """Whether the password is that of the account; unknown names and wrong passwords cost and look the same."""
+    who = (name.lower(), str(request.remote_addr))
+    THROTTLE.begin(*who)
     with backend.reader.reading() as db:
-        stored = accounts.password_of(db, name)
-    with _AT_ONCE:
+        stored, is_known = accounts.password_of(db, name), accounts.user(db, name) is not None
+    with _turn():
         fits = check_password(stored, password)
     if not fits:
-        THROTTLE.failed(*keys)
-        backend.ask("session.failed", {"user": name[:200]}, need("open"))
+        backend.ask("session.failed", {"user": name if is_known else None}, caller)
         raise ApiError("auth.password", "Name or password is wrong.")
-    THROTTLE.succeeded(keys[0])
-    return open_session(backend, name, remember=remember)
+    THROTTLE.succeeded(*who)
+
+
+def change_password(backend: Backend, caller: Caller, present: str, new: str) -> Response:
+    """Give whoever is signed in another password; all sessions of the account end and this browser gets a new one.
+
+    Raises `ApiError` (auth.session, auth.password, rate.limited, and those of the controller).
+    """
+    asker = known()
+    if asker is None or asker.token is not None:
+        raise ApiError("auth.session", "Only who is signed in has a password; a token has none.")
+    _check(backend, asker.name, present, caller)
+    backend.ask("user.change", {"user": asker.name, "password": hash_password(new)}, caller)
+    return open_session(backend, asker.name, remember=False)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _TURNS.acquire(timeout=PATIENCE_S):
+        raise too_many(PATIENCE_S)
+    try:
+        yield
+    finally:
+        _TURNS.release()
 
 
 def open_session(backend: Backend, name: str, *, remember: bool) -> Response:
@@ -83,7 +131,7 @@ def open_session(backend: Backend, name: str, *, remember: bool) -> Response:
     leave(backend)
     text, us = new_session(), instant().utc_us
     lasts = REMEMBERED_US if remember else REST_US
-    caller = need("open").model_copy(update={"name": name})
+    caller = as_caller(None).model_copy(update={"name": name})
     backend.ask("session.open", {"hash": digest(text), "user": name, "expires_at": us + lasts}, caller)
     response = Response(status=204)
     age = lasts // 1_000_000 if remember else None
@@ -91,11 +139,14 @@ def open_session(backend: Backend, name: str, *, remember: bool) -> Response:
     return response
 
 
-def leave(backend: Backend, caller: Caller | None = None) -> Response:
+def leave(backend: Backend) -> Response:
     """End the session that the browser has, if any; the answer takes its cookie away."""
     text = session_text()
     if text is not None:
-        backend.ask("session.close", {"hash": digest(text)}, caller or need("open"))
+        with backend.reader.reading() as db:
+            found = accounts.by_session(db, digest(text[:MAX_TEXT]), instant().utc_us)
+        if found is not None:
+            backend.ask("session.close", {"hash": digest(text)}, as_caller(found))
     response = Response(status=204)
     response.delete_cookie(_cookie(), path="/", httponly=True, samesite="Lax", secure=request.is_secure)
     return response

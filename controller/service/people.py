@@ -19,6 +19,7 @@ from schemas.people import (
 )
 
 _ENDS_SESSIONS = ("role", "enabled", "password")
+_RESERVED = ("nobody", "local", "box", "token", "robot")
 
 
 class PeopleService:
@@ -35,6 +36,7 @@ class PeopleService:
             "user.delete": self.delete_user,
             "token.create": self.create_token,
             "token.revoke": self.revoke_token,
+            "token.used": self.used_token,
             "session.open": self.open_session,
             "session.seen": self.seen_session,
             "session.close": self.close_session,
@@ -44,6 +46,8 @@ class PeopleService:
     # ------------------------------------------------------------ accounts
     def add_user(self, args: UserAddArgs, caller: Caller) -> dict[str, Any]:
         """A new account."""
+        if args.user in _RESERVED:
+            raise invalid("/user", "reserved", f"{args.user} is what the audit calls others; choose another name.")
         if accounts.user(self.desk.db, args.user) is not None:
             raise Refused("user.exists", f"There is an account {args.user!r} already.")
         accounts.add_user(self.desk.db, args.user, args.model_dump(), caller.name, self.desk.now.utc_us)
@@ -94,8 +98,9 @@ class PeopleService:
 
     def close_session(self, args: SessionArgs, _caller: Caller) -> dict[str, Any]:
         """Somebody went."""
+        row = accounts.session(self.desk.db, args.hash)
         accounts.close_session(self.desk.db, args.hash)
-        return {}
+        return {} if row is None else {"user": row["user"]}
 
     def login_failed(self, _args: LoginFailedArgs, _caller: Caller) -> dict[str, Any]:
         """Nothing but its row in the audit."""
@@ -117,3 +122,8 @@ class PeopleService:
         if row["revoked_at"] is None:
             accounts.revoke_token(self.desk.db, args.token, caller.name, self.desk.now.utc_us)
         return {"token": args.token}
+
+    def used_token(self, args: OfToken, _caller: Caller) -> dict[str, Any]:
+        """Somebody showed it."""
+        accounts.used_token(self.desk.db, args.token, self.desk.now.utc_us)
+        return {}

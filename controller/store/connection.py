@@ -69,6 +69,8 @@ class Store:
         self.incarnation = max(stored, outside, 1) + (1 if bool(stored) and outside > stored else 0)
         self.count = int(rows.get("count", 0))
         self._written = self.count
+        if self.restored:  # said until it is done, also to whoever opens the database next
+            self.db.execute("insert or replace into meta values ('restored', 1)")
         if self.incarnation != stored:
             self._write_incarnation()
 

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from cli.stage import Stage
+
 OK = 200
 
 
@@ -17,8 +19,8 @@ class WrongAnswer(Exception):
 class Asker:
     """One connection to a box."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, stage: Stage) -> None:
+        parts, self._headers = urlsplit(stage.url), stage.headers()
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
 
     def __enter__(self) -> Self:
@@ -48,6 +50,6 @@ class Asker:
         return json.loads(body)
 
     def _ask(self, path: str) -> tuple[int, bytes]:
-        self._connection.request("GET", path)
+        self._connection.request("GET", path, headers=self._headers)
         response = self._connection.getresponse()
         return response.status, response.read()

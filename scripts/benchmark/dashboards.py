@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from cli.stage import Stage
 from config.settings import ServeSettings
 from scripts.benchmark.accounts import spent
 from scripts.benchmark.box import Box
@@ -40,18 +41,18 @@ def measure(plan: Plan) -> list[Figure]:
         to_the_wire(box, watcher, RATE, 2.0)
         without = one_run(box, watcher, scale.latency_s)
         for name, path in STREAMS.items():
-            if _is_there(box.stage.url, path):
+            if _is_there(box.stage, path):
                 found += _with(plan, box, watcher, (name, path), without)
                 # A closed stream keeps its place until something is sent to it: a second of news frees them all.
                 to_the_wire(box, watcher, RATE, 1.0)
-        refusals = _one_too_many(box.stage.url, scale.runs)
+        refusals = _one_too_many(box.stage, scale.runs)
     return [*found, *_refused(refusals)]
 
 
-def _is_there(url: str, path: str) -> bool:
-    parts = urlsplit(url)
+def _is_there(stage: Stage, path: str) -> bool:
+    parts = urlsplit(stage.url)
     try:
-        open_stream(parts.hostname or "", parts.port or 0, path).close()
+        open_stream(parts.hostname or "", parts.port or 0, path, stage.headers()["Authorization"]).close()
     except ConnectionError:
         return False
     return True
@@ -60,7 +61,7 @@ def _is_there(url: str, path: str) -> bool:
 def _with(plan: Plan, box: Box, watcher: Watcher, kind: tuple[str, str], without: dict[str, float]) -> list[Figure]:
     name, path = kind
     count, runs, web = plan.scale.dashboards, [], []
-    dashboards = Dashboards(box.stage.url, path, count)
+    dashboards = Dashboards(box.stage, path, count)
     with dashboards:
         began_all = time.perf_counter()
         for _ in range(plan.scale.runs):
@@ -84,18 +85,18 @@ def _with(plan: Plan, box: Box, watcher: Watcher, kind: tuple[str, str], without
 
 
 # ------------------------------------------------------------ one too many
-def _one_too_many(url: str, runs: int) -> list[_Refusal]:
+def _one_too_many(stage: Stage, runs: int) -> list[_Refusal]:
     """Fill every place, then ask for one more."""
-    with Dashboards(url, STREAMS["streams of the API"], ServeSettings().streams):
-        return [_ask_for_more(url) for _ in range(runs)]
+    with Dashboards(stage, STREAMS["streams of the API"], ServeSettings().streams):
+        return [_ask_for_more(stage) for _ in range(runs)]
 
 
-def _ask_for_more(url: str) -> _Refusal:
-    parts = urlsplit(url)
+def _ask_for_more(stage: Stage) -> _Refusal:
+    parts = urlsplit(stage.url)
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)) as connection:
         connection.connect()
         began = time.perf_counter()
-        connection.request("GET", STREAMS["streams of the API"])
+        connection.request("GET", STREAMS["streams of the API"], headers=stage.headers())
         response = connection.getresponse()
         ms = (time.perf_counter() - began) * 1e3
     return _Refusal(response.status, response.getheader("Retry-After"), ms)

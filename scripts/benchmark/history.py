@@ -63,7 +63,7 @@ def _of_web(plan: Plan, made: Path) -> Times:
     """Nothing is dispatched meanwhile: the box's only robot serves a queue without jobs."""
     with closing(sqlite3.connect(made)) as db:
         facts = Facts.read(db)
-    with Box(plan.folder, queues=("aside",), database=made) as box, Asker(box.stage.url) as asker:
+    with Box(plan.folder, queues=("aside",), database=made) as box, Asker(box.stage) as asker:
         asks = [*lists(facts), *records(facts), *deep(asker, plan.scale.deep_pages), *console(asker, facts)]
         found: Times = {ask.name: [] for ask in asks}
         for run in range(plan.scale.runs):

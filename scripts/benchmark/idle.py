@@ -31,7 +31,8 @@ def measure(plan: Plan) -> list[Figure]:
 
 def _heartbeats(box: Box) -> float:
     """How many the controller has counted; asked outside of the window, since the answer costs something too."""
-    found = _HEARTBEATS.search(httpx.get(f"{box.stage.url}/metrics", timeout=30, trust_env=False).text)
+    answer = httpx.get(f"{box.stage.url}/metrics", headers=box.stage.headers(), timeout=30, trust_env=False)
+    found = _HEARTBEATS.search(answer.raise_for_status().text)
     return float(found[1]) if found else 0.0
 
 

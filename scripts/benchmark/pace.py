@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from cli.stage import Stage
 from scripts.benchmark.box import Box
 from scripts.benchmark.watcher import Watcher
 from scripts.benchmark.work import JOB
@@ -28,13 +29,13 @@ class Sent:
     errors: list[BaseException] = field(default_factory=list)
 
 
-def send(url: str, rate: float, seconds: float) -> Sent:
+def send(stage: Stage, rate: float, seconds: float) -> Sent:
     """Submit jobs one by one, `rate` a second; raises what a sender met."""
     sent = Sent()
     begin = time.perf_counter() + 0.1
     count = int(rate * seconds)
     times = [[begin + n / rate for n in range(first, count, SENDERS)] for first in range(SENDERS)]
-    threads = [threading.Thread(target=_sender, args=(url, moments, sent)) for moments in times]
+    threads = [threading.Thread(target=_sender, args=(stage, moments, sent)) for moments in times]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -44,24 +45,26 @@ def send(url: str, rate: float, seconds: float) -> Sent:
     return sent
 
 
-def _sender(url: str, moments: list[float], sent: Sent) -> None:
-    parts = urlsplit(url)
+def _sender(stage: Stage, moments: list[float], sent: Sent) -> None:
+    parts, headers = urlsplit(stage.url), {"Content-Type": "application/json"} | stage.headers()
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     body = json.dumps(JOB)
     try:
         connection.connect()
         for moment in moments:
             time.sleep(max(0.0, moment - time.perf_counter()))
-            _one(connection, body, moment, sent)
+            _one(connection, body, headers, moment, sent)
     except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the thread
         sent.errors.append(error)
     finally:
         connection.close()
 
 
-def _one(connection: http.client.HTTPConnection, body: str, planned: float, sent: Sent) -> None:
+def _one(
+    connection: http.client.HTTPConnection, body: str, headers: dict[str, str], planned: float, sent: Sent
+) -> None:
     began = time.perf_counter()
-    connection.request("POST", "/api/v1/jobs", body, {"Content-Type": "application/json"})
+    connection.request("POST", "/api/v1/jobs", body, headers)
     response = connection.getresponse()
     answer = response.read()
     ended = time.perf_counter()
@@ -75,7 +78,7 @@ def _one(connection: http.client.HTTPConnection, body: str, planned: float, sent
 def to_the_wire(box: Box, watcher: Watcher, rate: float, seconds: float) -> tuple[Sent, list[float]]:
     """Submit at a rate; seconds from before each request to its job's `assign`, as the watcher saw it."""
     before = box.ended()
-    sent = send(box.stage.url, rate, seconds)
+    sent = send(box.stage, rate, seconds)
     box.wait_until_ended(before + len(sent.at))
     seen = watcher.first_by_job()
     return sent, [seen[job] - began for job, began in sent.at.items()]

@@ -6,6 +6,7 @@ prints one JSON line when all are open, and another with what came when its stan
 """
 
 import json
+import os
 import selectors
 import socket
 import subprocess
@@ -16,9 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from cli.stage import Stage
+
 OPEN_S = 60.0
 FULL = b"HTTP/1.1 503"
 AGAIN_S = 1.0
+SHOWN = "YARDMASTER_BENCH_AUTHORIZATION"
+"""Where the process that reads finds what it shows to the box."""
 _NEWS = b"\ndata: "
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -26,14 +31,19 @@ _ROOT = Path(__file__).parent.parent.parent
 class Dashboards:
     """Streams that are read until this is left; `came` says then what arrived."""
 
-    def __init__(self, url: str, path: str, count: int) -> None:
-        parts = urlsplit(url)
+    def __init__(self, stage: Stage, path: str, count: int) -> None:
+        parts, self._shown = urlsplit(stage.url), {SHOWN: stage.headers()["Authorization"]}
         self._command = [sys.executable, "-m", __name__, parts.hostname or "", str(parts.port), path, str(count)]
         self.came: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            self._command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self._command,
+            cwd=_ROOT,
+            env=os.environ | self._shown,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
             self._line()
@@ -70,17 +80,19 @@ def open_patiently(host: str, port: int, path: str) -> socket.socket:
     end = time.monotonic() + OPEN_S
     while True:
         try:
-            return open_stream(host, port, path)
+            return open_stream(host, port, path, os.environ[SHOWN])
         except NoPlace:
             if time.monotonic() > end:
                 raise
             time.sleep(AGAIN_S)
 
 
-def open_stream(host: str, port: int, path: str) -> socket.socket:
+def open_stream(host: str, port: int, path: str, shown: str) -> socket.socket:
     """One stream whose answer has begun; raises `ConnectionError` when it is another answer than a stream."""
     stream = socket.create_connection((host, port), timeout=OPEN_S)
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: text/event-stream\r\n\r\n"
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: text/event-stream\r\nAuthorization: {shown}\r\n\r\n"
+    )
     stream.sendall(request.encode())
     head = b""
     while b"\r\n\r\n" not in head:

@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.client import Client
 from cli.demo import FACTORY
 from cli.stage import Stage, all_there, save_deployments, save_flows
 from cli.workload import next_submissions
@@ -59,9 +58,8 @@ class Shift:
 
     def _ask(self, key: str, body: dict[str, Any]) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.post(
-                f"{self.stage.url}/api/v1/jobs", json=body, headers={"Idempotency-Key": key}, timeout=10
-            )
+            headers = {"Idempotency-Key": key} | self.stage.headers()
+            answer = httpx.post(f"{self.stage.url}/api/v1/jobs", json=body, headers=headers, timeout=10)
             if answer.status_code == 201:
                 self.accepted[key] = answer.json()["items"][0]["id"]
                 return True
@@ -87,7 +85,7 @@ class Shift:
         for row in self.books.rows("select distinct robot from holds where reason in ('failures', 'refusals')"):
             with contextlib.suppress(httpx.HTTPError):
                 url = f"{self.stage.url}/api/v1/robots/{row['robot']}/release"
-                httpx.post(url, json={"reason": "looked at"}, timeout=10)
+                httpx.post(url, json={"reason": "looked at"}, headers=self.stage.headers(), timeout=10)
         open_ = self.books.rows("select 1 from jobs where state not in ('succeeded', 'failed', 'cancelled')")
         return not open_ and not self.books.unsent() and not self.books.rows("select 1 from outbox")
 
@@ -99,7 +97,7 @@ def shift(tmp_path: Path, mosquitto: str) -> Iterator[Shift]:
     stage = Stage(tmp_path / "box", FACTORY / "fleet.toml", speed=SPEED)
     stage.settings = {"YARDMASTER_RETRY_FIRST_S": "0.2", "YARDMASTER_RETRY_MAX_S": "1"}
     with stage:
-        with Client(stage.url) as client:
+        with stage.client() as client:
             stage.wait_for(all_there(client, FACTORY / "fleet.toml"), 60, "all robots are there")
             save_flows(client, FACTORY / "flows")
             save_deployments(client, FACTORY / "deployments.json")

@@ -54,6 +54,10 @@ class Box:
             return None
         return found
 
+    def headers(self) -> dict[str, str]:
+        """The token of the command line on this machine."""
+        return {"X-Auth-Token": (self.data_dir / "cli.token").read_text().strip()}
+
     def health(self) -> str:
         """The state of the box, as it says itself."""
         try:
@@ -106,7 +110,7 @@ def test_a_box_comes_up_and_goes(start: Callable[..., Box], tmp_path: Path) -> N
     assert ready["pid"] == box.process.pid
     assert Path(ready["socket"]).is_socket()
     assert box.health() == "ok"
-    robots = httpx.get(f"{ready['http']}/api/v1/robots").json()["items"]
+    robots = httpx.get(f"{ready['http']}/api/v1/robots", headers=box.headers()).json()["items"]
     assert [(robot["id"], robot["queues"]) for robot in robots] == [("station", ["station"])]
     family = box.family()
     assert {p.pid for p in family} > set(ready["parts"].values())
@@ -124,7 +128,8 @@ def test_open_streams_do_not_hold_up_the_end(start: Callable[..., Box]) -> None:
     box = start()
     ready = box.up()
     family = box.family()
-    with httpx.stream("GET", f"{ready['http']}/api/v1/stream?topics=jobs", timeout=10) as stream:
+    url = f"{ready['http']}/api/v1/stream?topics=jobs"
+    with httpx.stream("GET", url, headers=box.headers(), timeout=10) as stream:
         assert stream.status_code == 200
         assert box.ends(signal.SIGINT) == 0
     assert gone(family)
@@ -186,7 +191,7 @@ def test_a_taken_port_is_said(start: Callable[..., Box], option: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "word"),
     [
-        (("--http", "0.0.0.0:0"), "no accounts"),
+        (("--http", "0.0.0.0:0"), "could be read"),
         (("--http", "127.0.0.1:0", "--broker", "pigeon"), "mosquitto"),
         (("--http", "127.0.0.1:0", "--config", "/nowhere/box.toml"), "/nowhere/box.toml"),
     ],
@@ -206,7 +211,7 @@ def test_an_external_broker_may_come_later(start: Callable[..., Box], tmp_path: 
     ready = box.up()
     assert set(ready["parts"]) == PARTS - {"broker"}
     assert box.health() == "degraded"
-    robots = httpx.get(f"{ready['http']}/api/v1/robots").json()["items"]
+    robots = httpx.get(f"{ready['http']}/api/v1/robots", headers=box.headers()).json()["items"]
     assert [robot["id"] for robot in robots] == ["station"], "the box's own station needs nobody's leave"
     family = box.family()
     assert box.ends(signal.SIGTERM) == 0

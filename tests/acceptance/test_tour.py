@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.client import Client
+from cli.client import Client, find_token
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
@@ -103,7 +103,7 @@ def _wait_until_it_is_there(terminals: Terminals, command: str) -> None:
     ready = terminals.ready()
     terminals.env["YARDMASTER_AGENT_MQTT"] = ready["mqtt"]
     if command.startswith("yardmaster agent"):
-        with Client(ready["http"]) as client:
+        with Client(ready["http"], find_token(None, None, terminals.folder / "demo")) as client:
             wait_for(lambda: "office-1" in {r["id"] for r in client.every("/robots")}, 30, "the robot is on the page")
 
 

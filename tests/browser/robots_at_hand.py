@@ -69,7 +69,7 @@ def submit(client: Client, flow: str, robot: str) -> str:
 def forget(box: Stage, client: Client, robot: str) -> None:
     """From here on the robot speaks without being known."""
     if robot in names(client):
-        assert httpx.delete(f"{box.url}/api/v1/robots/{robot}").status_code == 204
+        assert httpx.delete(f"{box.url}/api/v1/robots/{robot}", headers=box.headers()).status_code == 204
     wait_for(lambda: client.get("/robots")["unknown"], 30, "it speaks and is not known")
 
 

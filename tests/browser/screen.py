@@ -7,16 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, StorageState, sync_playwright
 
 AXE = Path(__file__).parent / "vendor" / "axe-4.10.3.min.js"
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+DEMO = "demo"
 SIZES = {"desktop": (1440, 900), "handheld": (390, 844), "wall": (1920, 1080)}
 Size = Literal["desktop", "handheld", "wall"]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+_SESSIONS: dict[str, StorageState] = {}
+
+
+def session(browser: Browser, url: str) -> StorageState:
+    """The session of the demonstration's account: opened once for each box, as a person does it."""
+    if url not in _SESSIONS:
+        with browser.new_context(locale="en-GB") as context:
+            page = context.new_page()
+            page.goto(f"{url}/sign-in")
+            page.get_by_role("button", name="Enter the demonstration").click()
+            page.wait_for_selector("body[data-page=overview]")
+            _SESSIONS[url] = context.storage_state()
+    return _SESSIONS[url]
 
 
 def find_chromium() -> str | None:
@@ -47,6 +63,8 @@ class Screen:
     complaints: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     """Pieces of complaints that the test itself provokes, such as a refused request."""
+    user: str | None = DEMO
+    """Who is signed in: the demonstration's account, or nobody."""
 
     def __post_init__(self) -> None:
         width, height = SIZES[self.size]
@@ -56,6 +74,7 @@ class Screen:
             locale="zh-CN" if self.lang == "zh" else "en-GB",
             has_touch=self.size == "handheld",
             reduced_motion="reduce",
+            storage_state=None if self.user is None else session(self.browser, self.url),
         )
         self.context.set_default_timeout(15_000)
 

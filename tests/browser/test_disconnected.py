@@ -56,7 +56,9 @@ def _pid(box: Stage, part: str) -> int:
 
 
 def _streams(box: Stage) -> int:
-    found = re.search(r"^yardmaster_web_streams (\d+)", httpx.get(box.url + "/metrics").text, re.MULTILINE)
+    found = re.search(
+        r"^yardmaster_web_streams (\d+)", httpx.get(box.url + "/metrics", headers=box.headers()).text, re.MULTILINE
+    )
     assert found is not None
     return int(found[1])
 
@@ -161,7 +163,7 @@ def _seat(box: Stage, inside: ExitStack) -> http.client.HTTPConnection:
     where = urlsplit(box.url)
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
     inside.callback(connection.close)
-    connection.request("GET", "/live?topics=system")
+    connection.request("GET", "/live?topics=system", headers=box.headers())
     assert connection.getresponse().status == 200
     return connection
 

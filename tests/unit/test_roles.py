@@ -16,17 +16,17 @@ from web.roles import AREAS, PEOPLE, Role, allowed
 from web.routes import Route
 
 ROOT = Path(__file__).parents[2]
-ROBOT = {"open_artifact", "ask_offset", "add_bytes"}
+ROBOT = {"open_artifact", "ask_offset", "add_bytes", "get_secret"}
 OPEN = {"get_health", "open_session"}
 ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
-    "put_schedule", "delete_schedule",
+    "put_schedule", "delete_schedule", "put_asset", "delete_asset",
     "put_floor_plan", "list_users", "add_user", "change_user", "delete_user", "list_tokens", "add_token",
     "revoke_token",
     "list_audit",
 }  # fmt: skip
-OPEN_BESIDE = {"static", "openapi_document", "sign_in.show_sign_in", "sign_in.sign_in"}
-VIEWER = {"close_session"}
+OPEN_BESIDE = {"static", "openapi_document", "sign_in.show_sign_in", "sign_in.sign_in", "sign_in.sign_out"}
+VIEWER = {"close_session", "change_own_password"}
 """Changes that everybody may make: about themselves."""
 
 

@@ -41,7 +41,7 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ({"http": "nowhere"}, ("http", "HOST:PORT", "--http", "YARDMASTER_HTTP")),
         ({"mqtt": "127.0.0.1:70000"}, ("mqtt", "0 to 65535")),
         ({"http": "127.0.0.1:²"}, ("http", "HOST:PORT")),
-        ({"http": "0.0.0.0:8080"}, ("http", "no accounts", "loopback")),
+        ({"http": "0.0.0.0:8080"}, ("http", "passwords", "loopback")),
         ({"mqtt": "192.168.0.1:1883"}, ("mqtt", "no passwords", "external")),
         ({"broker": "external", "mqtt": "broker.example:0"}, ("mqtt", "port")),
         ({"broker": "hivemq"}, ("broker", "mosquitto", "amqtt")),

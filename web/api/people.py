@@ -1,19 +1,16 @@
-"""People and tokens: sessions, accounts, tokens, and the audit of what they changed."""
+"""People and tokens: accounts, tokens, and the audit of what they changed."""
 
 from typing import Annotated
 
-from flask import Response
 from pydantic import Field
 
 from config.clock import instant
 from config.credentials import digest, hash_password, new_token
 from controller.store.queries import accounts
 from schemas.ids import uuid7
-from schemas.people import Login, TokenAdd, UserAdd, UserChange
-from schemas.views import AuditPage, Me, NewToken, Token, TokenPage, User, UserPage
-from web import login
+from schemas.people import TokenAdd, UserAdd, UserChange
+from schemas.views import AuditPage, NewToken, Token, TokenPage, User, UserPage
 from web.asked import Moment, PageQuery, Text
-from web.auth import known
 from web.errors import ApiError, not_found
 from web.routes import Call, Reply, Routes
 from web.slugs import need_slug, slug
@@ -30,30 +27,6 @@ class AuditQuery(PageQuery):
     subject: Annotated[Text | None, Field(description="`noun:id`, such as `robot:AGV-01`")] = None
     from_: Annotated[Moment | None, Field(alias="from")] = None
     to: Moment | None = None
-
-
-@routes.command("POST", "/session", role="open", answers={204: None}, body=Login, keyed=False)
-def open_session(call: Call) -> Response:
-    """Sign in: the answer sets the session's cookie.
-
-    Further tries after five failures wait longer and longer.
-    """
-    body: Login = call.body
-    return login.come_in(call.backend, body.user, body.password, remember=body.remember)
-
-
-@routes.command("DELETE", "/session", role="viewer", answers={204: None})
-def close_session(call: Call) -> Response:
-    """Sign out."""
-    return login.leave(call.backend, call.caller)
-
-
-@routes.get("/me", Me)
-def get_me(call: Call) -> Reply:
-    """Who asks, as the box knows it."""
-    asker = known()
-    areas = list(asker.areas) if asker is not None else []
-    return Reply(Me(name=call.caller.name, role=call.caller.role, areas=areas, robot=call.caller.robot))
 
 
 # ---------------------------------------------------------------- accounts

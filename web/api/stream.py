@@ -6,6 +6,7 @@ from flask import Response, request
 
 from controller.store import queries
 from web.asked import StreamQuery
+from web.auth import while_known
 from web.errors import ApiError, invalid, not_found
 from web.live import TooManyStreams, Wanted
 from web.routes import Call, Routes
@@ -30,7 +31,8 @@ def last_seen(asked: str | None = None) -> int | None:
 def open_stream(call: Call) -> Response:
     """Moves as they are committed: `job`, `robot`, `queues`, `system`; with `job=` also `block` and `log`.
 
-    `Last-Event-ID` goes on where a stream ended; `resync` says that too much was missed: load anew.
+    It ends with the token or session that asked for it. `Last-Event-ID` goes on where a stream ended; `resync` says
+    that too much was missed: load anew.
     """
     query: StreamQuery = call.query
     after = last_seen()
@@ -47,6 +49,7 @@ def open_stream(call: Call) -> Response:
         stream = live.join(wanted, after)
     except TooManyStreams as error:
         raise ApiError("stream.full", "Too many streams are open.", headers={"Retry-After": "5"}) from error
-    response = Response(live.messages(stream), content_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+    news = while_known(live.messages(stream))
+    response = Response(news, content_type=EVENTS, headers={"X-Accel-Buffering": "no"})
     response.call_on_close(lambda: live.leave(stream))
     return response

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Response, current_app, render_template, request
 
 from schemas.ids import uuid7
 from web.backend import Done, backend
-from web.console.frame import need_role
+from web.console.frame import ROLES, need_role
 from web.console.language import spoken
 from web.errors import ApiError, invalid
 
@@ -40,6 +40,6 @@ def carry_out(command: str, args: dict[str, Any], part: str | None = None) -> Do
     """
     if request.headers.get("HX-Request") != "true":
         raise ApiError("auth.origin", "Forms are sent by the console's own pages only.")
-    asker = need_role("operator")
+    asker = need_role(current_app.extensions[ROLES].get(request.endpoint, "operator"))
     key = field("key", 200)
     return backend().ask(command, args, asker, key if key is None or part is None else f"{key}:{part}")

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, current_app, render_template, request
 
 from schemas.commands import Caller
-from web.auth import need
+from web.auth import known, need
 from web.backend import EXTENSION, Backend
 from web.console import needs
 from web.console.board import Board
@@ -18,8 +18,15 @@ from web.roles import Role
 THEME = "theme"
 STATIC = "/static/"
 BOARD = "console"
-OPEN = "sign_in"
-"""The pages (by their blueprint) that nobody has to be known for."""
+ROLES = "roles"
+"""Where the application keeps what each page needs."""
+OPEN = frozenset({"sign_in.show_sign_in", "sign_in.sign_in"})
+"""The pages that nobody has to be known for."""
+OWN = frozenset({"sign_in.sign_out", "me.ask_password", "me.change_password"})
+"""What everybody may do, because it is about themselves."""
+ADMIN = frozenset({"people", "audit", "robot_accept"})
+"""Pages (by their blueprint) for administrators only."""
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -33,9 +40,15 @@ class Tab:
     id: str
     path: str
     label: str
+    role: Role = "viewer"
+    """Others do not see it."""
 
 
-TABS = (Tab("overview", "/", N_("Overview")), Tab("jobs", "/jobs", N_("Jobs")), Tab("robots", "/robots", N_("Robots")))
+TABS = (
+    Tab("overview", "/", N_("Overview")),
+    Tab("jobs", "/jobs", N_("Jobs")),
+    Tab("robots", "/robots", N_("Robots")),
+)
 
 
 def board() -> Board:
@@ -72,7 +85,7 @@ def show(template: str, tab: str, look: Look, parts: tuple[str, ...] = (), **val
     wanted = [_in_language(part, language) for part in ("frame", *parts)]
     return render_template(
         template, tab=tab, look=look, lang=language, tag=TAG[language], theme=theme(), wanted=" ".join(wanted),
-        **frame_facts(look), **values,
+        me=known(), **frame_facts(look), **values,
     )  # fmt: skip
 
 
@@ -89,16 +102,33 @@ def theme() -> str | None:
     return given if given in ("light", "dark") else None
 
 
+def roles_of(app: Flask, pages: frozenset[str]) -> dict[str, Role]:
+    """What each page (by its endpoint) needs: dialogs and their forms an operator, all else that is read a viewer."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] in pages]
+    forms = {rule.rule for rule in rules if (rule.methods or set()) - READS}
+    return {rule.endpoint: _role_of(rule.endpoint, is_form=rule.rule in forms) for rule in rules}
+
+
+def _role_of(endpoint: str, *, is_form: bool) -> Role:
+    if endpoint in OPEN:
+        return "open"
+    if endpoint.partition(".")[0] in ADMIN:
+        return "admin"
+    return "operator" if is_form and endpoint not in OWN else "viewer"
+
+
 def install(app: Flask, pages: frozenset[str]) -> None:
     """Ask for a role before any page (by its blueprint) looks at anything; let browsers run our own scripts only."""
 
     @app.before_request
     def roles() -> None:
-        if request.blueprint in pages and request.blueprint != OPEN:
-            need_role("viewer" if request.method in ("GET", "HEAD") else "operator")
+        if request.blueprint in pages:
+            need_role(app.extensions[ROLES][request.endpoint])
 
     @app.after_request
     def policy(response: Any) -> Any:
         if response.mimetype == "text/html":
             response.headers["Content-Security-Policy"] = CONTENT_POLICY
+            # Forms that are sent by the browser itself name where they come from only to a box that is told so.
+            response.headers["Referrer-Policy"] = "same-origin"
         return response

@@ -8,6 +8,7 @@ from web.console import (
     job,
     job_actions,
     jobs,
+    me,
     overview,
     robot_accept,
     robot_actions,
@@ -20,6 +21,7 @@ from web.console.parts import Part
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     sign_in.page,
+    me.page,
     overview.page,
     jobs.page,
     batch.page,

@@ -1,10 +1,11 @@
 """What people see when something cannot be shown or done: a page, or a dialog where one was asked for."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, g, redirect, render_template, request
 
 from web import errors
+from web.auth import known
 from web.console.frame import CONTENT_POLICY, TABS, theme
 from web.console.language import N_, TAG, _, spoken
 from web.errors import ApiError
@@ -63,6 +64,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
 _ELSE = "internal"
 COME_IN = ("auth.missing", "auth.expired", "auth.invalid")
 """Who is not known, or not any more, signs in first."""
+DIALOG = {"HX-Retarget": "#dialogs", "HX-Reswap": "innerHTML"}
+"""Wherever a piece of a page was to go, that it may not be shown is said in a dialog."""
 PROGRAMS = ("/api/", "/metrics", "/static/", "/live", "/v2/", "/task")
 """Here programs ask, and are answered as programs."""
 
@@ -77,17 +80,44 @@ def answer(error: ApiError) -> Response:
     """A page, a dialog, or JSON: as it was asked for."""
     if request.path.startswith(PROGRAMS):
         return errors.as_json(error)
-    if error.code in COME_IN and request.method == "GET" and request.headers.get("HX-Request") != "true":
-        there = quote(request.full_path.rstrip("?"))
-        return redirect(f"/sign-in?to={there}", 303)  # type: ignore[return-value]
-    title, text = sentences(error)
     dialog = request.headers.get("HX-Request") == "true"
+    if not dialog and (error.code in COME_IN or (error.code == "route.not_found" and not _is_known())):
+        return _to_the_door(error)
+    title, text = sentences(error)
     template = "console/refused.html" if dialog else "console/problem.html"
     html = render_template(
         template, title=title, text=text, error=error, number=g.get("request_id", ""), tabs=TABS, tab="",
         lang=spoken(), tag=TAG[spoken()], theme=theme(), wanted="", look=None, need_count=None, tab_counts={},
+        me=g.get("known"), door=_door(_page_of_dialog()) if error.code in COME_IN else None,
     )  # fmt: skip
-    return Response(html, error.status, headers=error.headers | {"Content-Security-Policy": CONTENT_POLICY})
+    headers = {"Content-Security-Policy": CONTENT_POLICY} | (DIALOG if dialog and error.status in (401, 403) else {})
+    return Response(html, error.status, headers=error.headers | headers)
+
+
+def _is_known() -> bool:
+    try:
+        return known() is not None
+    except ApiError:
+        return False
+
+
+def _to_the_door(error: ApiError) -> Response:
+    """A browser goes to the page for signing in, and comes back; whatever else asks is told so."""
+    if request.method != "GET" or "text/html" not in request.headers.get("Accept", "text/html"):
+        return errors.as_json(error)
+    query = request.query_string.decode("latin-1")
+    there = quote(request.path) + (f"?{query}" if query else "")
+    return redirect(_door(there), 303)  # type: ignore[return-value]
+
+
+def _door(there: str) -> str:
+    return f"/sign-in?to={quote(there, safe='')}"
+
+
+def _page_of_dialog() -> str:
+    """Where the page is that asked, as htmx says."""
+    at = urlsplit(request.headers.get("HX-Current-URL", "/"))
+    return at.path + (f"?{at.query}" if at.query else "")
 
 
 def install(app: Flask) -> None:

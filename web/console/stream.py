@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, request
 
 from web.api.stream import EVENTS, last_seen
+from web.auth import while_known
 from web.backend import backend
 from web.console.frame import board, need_role
 from web.console.parts import PartKey
@@ -32,7 +33,7 @@ def open_live() -> Response:
     """Server-sent events: `part` {part, html}, `fleet`, `still` after 5 s of nothing, and moves as on the API's stream.
 
     Lists are separated by blanks: `parts=overview.en fleet`, `topics=jobs`, `jobs=ID ID`; `after` or `Last-Event-ID`
-    goes on where a stream ended. Over the limit: 503 with `Retry-After`.
+    goes on where a stream ended. It ends with the session that opened it. Over the limit: 503 with `Retry-After`.
     """
     need_role("viewer")
     wanted, live = _wanted(), backend().live
@@ -46,9 +47,8 @@ def open_live() -> Response:
         raise full() from error
     if wanted.parts:
         board().wake()
-    response = Response(
-        live.messages(stream, STILL_EVERY_S, STILL), content_type=EVENTS, headers={"X-Accel-Buffering": "no"}
-    )
+    news = while_known(live.messages(stream, STILL_EVERY_S, STILL))
+    response = Response(news, content_type=EVENTS, headers={"X-Accel-Buffering": "no"})
     response.call_on_close(lambda: live.leave(stream))
     return response
 

@@ -64,6 +64,7 @@ SOURCES: dict[str, str] = {
     "system": N_("system"),
     "handheld": N_("handheld"),
 }
+PERSON_ROLES: dict[str, str] = {"viewer": N_("viewer"), "operator": N_("operator"), "admin": N_("administrator")}
 _SHAPES = {"on_hold": "hold", "not_executed": "none", "created": "assigned"}
 
 
@@ -100,3 +101,8 @@ def hold_sentence(reason: str) -> str:
 def source_word(source: str) -> str:
     """Where a job came from."""
     return _(SOURCES.get(source, source))
+
+
+def person_word(role: str) -> str:
+    """A role as people read it; that of a robot stands as it is."""
+    return _(PERSON_ROLES.get(role, role))

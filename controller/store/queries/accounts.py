@@ -20,19 +20,25 @@ class Known:
     seen_at: int = 0
     expires_at: int = 0
     created_at: int = 0
+    shown: str = ""
+    """What people call them."""
+
+    def is_valid(self, us: int) -> bool:
+        """Whether the token opens anything at this moment."""
+        return self.expires_at == 0 or self.expires_at > us
 
 
 def by_session(db: sqlite3.Connection, digest: str, us: int) -> Known | None:
     """Whose session this is; None if it is over or its account is locked."""
     row = db.execute(
-        "select s.user, s.seen_at, s.expires_at, s.created_at, u.role from sessions s join users u on u.id = s.user"
-        " where s.hash = ? and s.expires_at > ? and u.enabled = 1",
+        "select s.user, s.seen_at, s.expires_at, s.created_at, u.role, u.name"
+        " from sessions s join users u on u.id = s.user where s.hash = ? and s.expires_at > ? and u.enabled = 1",
         (digest, us),
     ).fetchone()
     if row is None:
         return None
     times = {name: row[name] for name in ("seen_at", "expires_at", "created_at")}
-    return Known(row["user"], row["role"], **times)
+    return Known(row["user"], row["role"], **times, shown=row["name"] or row["user"])
 
 
 def by_token(db: sqlite3.Connection, digest: str) -> Known | None:
@@ -41,8 +47,9 @@ def by_token(db: sqlite3.Connection, digest: str) -> Known | None:
     if row is None:
         return None
     end = -1 if row["revoked_at"] is not None else row["expires_at"] or 0
-    name = row["robot"] if row["role"] == "robot" else f"token:{row['name']}"
-    return Known(name, row["role"], tuple(from_json(row["areas"])), row["robot"], row["id"], expires_at=end)
+    name = f"robot:{row['robot']}" if row["role"] == "robot" else f"token:{row['name']}"
+    areas, seen = tuple(from_json(row["areas"])), row["used_at"] or 0
+    return Known(name, row["role"], areas, row["robot"], row["id"], seen_at=seen, expires_at=end, shown=row["name"])
 
 
 def password_of(db: sqlite3.Connection, name: str) -> str | None:

@@ -71,6 +71,7 @@ function heard(name, data) {
   else if (name === 'lost') { if (tries++ > 0 || data.sure) show('box', data.at); }   // one lost try is a hiccup
   else if (name === 'part') { if (list('parts').includes(data.part)) swap(data.html); if (data.part.startsWith('frame.')) controller(); }
   else if (name === 'resync') { location.reload(); }
+  else if (name === 'out') location.href = `/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`;
   else tell(name, data);
 }
 

@@ -44,13 +44,14 @@ export class Wire {
     source.close();
     const why = await this.why();
     if (source !== this.source) return;
+    if (why === 'out') { this.wishes = ''; this.source = null; this.tell('out'); return; }   // nobody is signed in any more
     this.say(why === 'gone' ? 'lost' : why, silent && why === 'gone');
     this.timer = setTimeout(() => this.open(), RETRY_MS + Math.random() * 1000);
   }
 
   async why() {
     const how = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) };
-    try { return (await fetch('/live', how)).status === 503 ? 'full' : 'lost'; } catch { return 'gone'; }
+    try { return { 401: 'out', 503: 'full' }[(await fetch('/live', how)).status] || 'lost'; } catch { return 'gone'; }
   }
 
   // `sure`: it was waited for in vain, which is no hiccup.
