@@ -157,7 +157,9 @@ class ServeSettings(BaseSettings):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if not self.http_at.is_loopback:
-            raise ValueError(f"http: {self.http} is refused: there are no accounts yet, so only loopback is safe")
+            raise ValueError(
+                f"http: {self.http} is refused: only loopback is safe, elsewhere passwords could be read on the way"
+            )
         if self.broker != "external" and not self.mqtt_at.is_loopback:
             raise ValueError(
                 f"mqtt: {self.mqtt} is refused: robots have no passwords yet, so only loopback is safe "

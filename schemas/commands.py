@@ -221,6 +221,7 @@ CallerRole = Literal["nobody", "robot", "viewer", "operator", "admin"]
 
 
 class Caller(Asked):
+    "token.used": OfToken,
     """Who asks, for the audit."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)] = "local"

@@ -38,6 +38,7 @@ STATUS: dict[str, int] = {
     "auth.expired": 401,
     "auth.password": 401,
     "auth.role": 403,
+    "auth.session": 403,
     "auth.csrf": 403,
     "auth.origin": 403,
     **{f"{noun}.not_found": 404 for noun in _NOUNS},

@@ -20,6 +20,8 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "floor": (),
     "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "schedules": (),
+    "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
+    "session": (),
     "people": ("user.exists", "user.last_admin"),
 }
 """What a command of a module may clash with."""
@@ -71,10 +73,12 @@ def _of_all(route: Route) -> Iterator[str]:
     yield from ("auth.origin", "internal", "store.unavailable")
     if route.role != "open":
         yield from ("auth.missing", "auth.invalid", "auth.expired", "auth.role", "auth.csrf")
-    if route.name == "open_session":
+    if route.name in ("open_session", "change_own_password"):
         yield from ("auth.password", "rate.limited")
     if route.path in ("/stream", "/exports/jobs.csv"):
         yield "stream.full"
+    if route.name == "change_own_password":
+        yield "auth.session"
 
 
 def refusals(route: Route) -> dict[int, list[str]]:

@@ -8,7 +8,10 @@ from schemas.people import Area
 Role = Literal["open", "robot", "viewer", "operator", "admin"]
 """What a route asks of its caller; of the last three each includes those before it."""
 PEOPLE: tuple[Role, ...] = ("viewer", "operator", "admin")
-AREAS: dict[str, Area] = {
+ANY_AREA: Literal["any"] = "any"
+"""What every token reaches, whatever it is limited to: what is about itself."""
+AREAS: dict[str, Area | Literal["any"]] = {
+    "session": ANY_AREA,
     "jobs": "jobs",
     "job": "jobs",
     "batches": "jobs",

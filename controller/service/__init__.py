@@ -102,7 +102,7 @@ class Service:
             with self.desk.store.part():
                 if frame.command in QUERIES:
                     return Answer(id=frame.id, ok=handler(args, frame.caller))
-                was = audit.before(self.desk.db, args)
+                was = audit.before(self.desk.db, frame.command, args)
                 ok = handler(args, frame.caller)
                 audit.write(self.desk.db, self.desk.now.utc_us, frame.caller, frame.command, args, was, ok)
                 return Answer(id=frame.id, ok=ok)

@@ -22,10 +22,12 @@ PEOPLE = (
         hash text not null unique, created_at integer not null, created_by text not null, expires_at integer,
         revoked_at integer, revoked_by text, used_at integer
     ) without rowid""",
-    # Every change that somebody asked for: who, from where, what it was before and after.
+    # Every change that somebody asked for: who, from where, what it was before and after. `chain` is a hash over the
+    # row and the chain of the row before it, so that no row can be changed or taken away unseen.
     """create table audit (
         id integer primary key autoincrement, at integer not null, who text not null, role text not null, ip text,
-        client text, action text not null, subject text not null, before text, after text, why text
+        client text, action text not null, subject text not null, before text, after text, why text,
+        chain text not null
     )""",
     "create index audit_who on audit (who, id)",
     "create index audit_action on audit (action, id)",

@@ -23,7 +23,7 @@ IDS = {
     "attempt": "7",
     "artifact": "none",
 }
-SESSIONS = ("open_session", "close_session")
+SESSIONS = ("open_session", "close_session", "change_own_password")
 """They ask the controller only for whoever knows a password, or has a session (tests of people)."""
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 READS = [route for route in ROUTES if route.method == "GET" and route.path != "/stream" and route.role != "robot"]

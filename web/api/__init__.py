@@ -12,6 +12,7 @@ from web.api import (
     queues,
     robots,
     schedules,
+    session,
     stream,
     system,
 )
@@ -28,6 +29,7 @@ ROUTES: list[Route] = [
     *schedules.routes.rows,
     *floor.routes.rows,
     *artifacts.routes.rows,
+    *session.routes.rows,
     *people.routes.rows,
     *system.routes.rows,
     *stream.routes.rows,
