@@ -113,10 +113,14 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     return kept | (options[0] if len(options) == 1 else {}) | default
 
 
+def _path(name: str) -> dict[str, Any]:
+    """What fits into a place of a path; ids of the other formats are opaque."""
+    return _PATH.get(name, _OPAQUE if name.endswith("_id") else _SLUG)
+
+
 def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": _PATH.get(name, _OPAQUE if name.endswith("_id") else _SLUG)}
-        for name in _PLACEHOLDER.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": _path(name)} for name in _PLACEHOLDER.findall(route.path)
     ]
     required = queries[route.query].get("required", ())
     for name, schema in queries[route.query].get("properties", {}).items():
