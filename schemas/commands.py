@@ -172,13 +172,10 @@ COMMANDS: dict[str, type[Asked]] = {
     "job.set_error": SetErrorArgs,
     "job.rollback": JobRollbackArgs,
     "job.rerun_block": JobRerunBlockArgs,
-    "job.retry": OfRecord,
-    "job.set_error": SetErrorArgs,
     "job.waiting": OfJob,
     "record.stop": OfRecord,
     "batch.preview": BatchPreviewArgs,
     "batch.apply": BatchApplyArgs,
-    "record.stop": OfRecord,
     "robot.put": RobotPutArgs,
     "robot.delete": RobotDeleteArgs,
     "robot.enable": RobotNoteArgs,
@@ -225,7 +222,6 @@ CallerRole = Literal["nobody", "robot", "viewer", "operator", "admin"]
 
 
 class Caller(Asked):
-    "token.used": OfToken,
     """Who asks, for the audit."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)] = "local"
