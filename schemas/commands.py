@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schemas.artifact import ArtifactCompleteArgs, ArtifactOpenArgs, ArtifactRefuseArgs
+from schemas.asset import AssetPutArgs, OfAsset, SealedSecrets, SecretFetchArgs
 from schemas.batch import BatchApplyArgs, BatchPreviewArgs
 from schemas.floor import FloorPlanSave
 from schemas.ids import OpaqueId, Slug
@@ -67,7 +68,21 @@ class JobReleaseArgs(OfJob, Reasoned):
     """job.release"""
 
 
-class JobRerunArgs(OfJob, JobRerun):
+class WithSecrets(Asked):
+    """Parameters may refer to secrets that came along: the web has sealed them."""
+
+    sealed: SealedSecrets = Field(default_factory=dict)
+
+
+class JobSubmitArgs(JobSubmit, WithSecrets):
+    """job.submit"""
+
+
+class BulkSubmitArgs(BulkSubmit, WithSecrets):
+    """job.submit_bulk"""
+
+
+class JobRerunArgs(OfJob, JobRerun, WithSecrets):
     """job.rerun"""
 
 
@@ -133,14 +148,14 @@ class FlowCheckArgs(Asked):
     definition: dict[str, Any]
 
 
-class DeploymentPutArgs(DeploymentSave):
+class DeploymentPutArgs(DeploymentSave, WithSecrets):
     """deployment.put"""
 
     deployment: Slug
     if_match: int | None = None
 
 
-class DeploymentRunArgs(DeploymentRun):
+class DeploymentRunArgs(DeploymentRun, WithSecrets):
     """deployment.run"""
 
     deployment: Slug
@@ -159,8 +174,8 @@ class FloorPutArgs(FloorPlanSave):
 
 
 COMMANDS: dict[str, type[Asked]] = {
-    "job.submit": JobSubmit,
-    "job.submit_bulk": BulkSubmit,
+    "job.submit": JobSubmitArgs,
+    "job.submit_bulk": BulkSubmitArgs,
     "job.priority": JobPriorityArgs,
     "job.cancel": JobCommandArgs,
     "job.pause": JobCommandArgs,
@@ -168,14 +183,14 @@ COMMANDS: dict[str, type[Asked]] = {
     "job.force": JobForceArgs,
     "job.release": JobReleaseArgs,
     "job.rerun": JobRerunArgs,
-    "job.retry": OfRecord,
-    "job.set_error": SetErrorArgs,
     "job.rollback": JobRollbackArgs,
     "job.rerun_block": JobRerunBlockArgs,
+    "job.retry": OfRecord,
+    "job.set_error": SetErrorArgs,
     "job.waiting": OfJob,
-    "record.stop": OfRecord,
     "batch.preview": BatchPreviewArgs,
     "batch.apply": BatchApplyArgs,
+    "record.stop": OfRecord,
     "robot.put": RobotPutArgs,
     "robot.delete": RobotDeleteArgs,
     "robot.enable": RobotNoteArgs,
@@ -191,13 +206,16 @@ COMMANDS: dict[str, type[Asked]] = {
     "deployment.delete": OfDeployment,
     "deployment.run": DeploymentRunArgs,
     "floor.put": FloorPutArgs,
-    "artifact.open": ArtifactOpenArgs,
-    "artifact.complete": ArtifactCompleteArgs,
-    "artifact.refuse": ArtifactRefuseArgs,
+    "asset.put": AssetPutArgs,
+    "asset.delete": OfAsset,
+    "secret.fetch": SecretFetchArgs,
     "schedule.put": SchedulePutArgs,
     "schedule.delete": OfSchedule,
     "schedule.enable": ScheduleSwitchArgs,
     "schedule.disable": ScheduleSwitchArgs,
+    "artifact.open": ArtifactOpenArgs,
+    "artifact.complete": ArtifactCompleteArgs,
+    "artifact.refuse": ArtifactRefuseArgs,
     "user.add": UserAddArgs,
     "user.change": UserChangeArgs,
     "user.delete": OfUser,

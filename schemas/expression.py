@@ -10,6 +10,7 @@ from typing import Any
 import simpleeval  # type: ignore[import-untyped, unused-ignore]
 
 from schemas.expression_words import COMPARISONS, FUNCTIONS, OPERATORS, BadExpression
+from schemas.reference import ONLY_WHOLE, is_secret
 from schemas.values import BadValue, plain
 
 __all__ = ["MAX_CHARACTERS", "BadExpression", "Blocks", "Expression", "Inputs", "Outputs", "Scope", "evaluate", "parse"]
@@ -106,6 +107,16 @@ class Expression:
     blocks: frozenset[str]
     inputs: frozenset[str]
 
+    @property
+    def is_path(self) -> bool:
+        """It is nothing but the way to one value, which is passed on as it is."""
+        piece = self.tree
+        while isinstance(piece, ast.Attribute | ast.Subscript):
+            if isinstance(piece, ast.Subscript) and not isinstance(piece.slice, ast.Constant):
+                return False
+            piece = piece.value
+        return isinstance(piece, ast.Name)
+
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
@@ -188,7 +199,7 @@ def _is_name(piece: ast.AST, name: str) -> bool:
 def evaluate(expression: Expression | str, scope: Scope) -> Any:
     """The value, as plain data of bounded size; raises `BadExpression` with a sentence for people."""
     known = parse(expression) if isinstance(expression, str) else expression
-    evaluator = _evaluator(scope.names())
+    evaluator = _evaluator(scope.names(), whole=known.is_path)
     try:
         return plain(evaluator.eval(known.text, previously_parsed=known.tree))
     except BadExpression:
@@ -199,13 +210,25 @@ def evaluate(expression: Expression | str, scope: Scope) -> Any:
         raise BadExpression(f"cannot be evaluated: {str(error)[:200]}") from error
 
 
-def _evaluator(names: dict[str, Any]) -> Any:
+def _evaluator(names: dict[str, Any], *, whole: bool) -> Any:
     evaluator = simpleeval.EvalWithCompoundTypes(operators=OPERATORS | COMPARISONS, functions={}, names=names)
     evaluator.functions = FUNCTIONS
     read = _reader(evaluator)
-    evaluator.nodes[ast.Attribute] = lambda node: _member(read(node.value), node.attr)
-    evaluator.nodes[ast.Subscript] = lambda node: _item(read(node.value), read(node.slice))
+    keep = _as_it_is if whole else _no_secret
+    evaluator.nodes[ast.Attribute] = lambda node: keep(_member(_no_secret(read(node.value)), node.attr))
+    evaluator.nodes[ast.Subscript] = lambda node: keep(_item(_no_secret(read(node.value)), read(node.slice)))
     return evaluator
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _no_secret(value: Any) -> Any:
+    """Nothing is worked out from a secret: what it stands for is known to nobody but the robot."""
+    if is_secret(value):
+        raise BadExpression(ONLY_WHOLE)
+    return value
 
 
 def _reader(evaluator: Any) -> Callable[[ast.AST], Any]:

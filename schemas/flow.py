@@ -88,6 +88,8 @@ class InputParam(Noisy):
     label: str | None = None
     required: bool = False
     default_value: Any = None
+    secret: bool = False
+    """What is given for it is sealed before it is stored, and only robots get to know it."""
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.flow import FlowProblem, InputParam, read_inputs
+from schemas.reference import is_secret
 from schemas.values import BadValue, convert, is_blank, plain
 
 MAX_INPUT_BYTES = 65_536
@@ -36,6 +37,10 @@ def _bind(param: InputParam, given: Any, problems: list[FlowProblem]) -> Any:
         if param.required:
             problems.append(FlowProblem(param.name, "missing_parameter", "a value is required"))
         return None
+    if is_secret(value):
+        if param.type != "String":
+            problems.append(FlowProblem(param.name, "bad_value", f"a secret is a text ({param.type} is declared)"))
+        return dict(value)
     try:
         return plain(convert(value, param.type), MAX_INPUT_BYTES)
     except BadValue as error:

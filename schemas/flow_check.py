@@ -176,6 +176,8 @@ def _sub_inputs(block: Block, flow: Flow) -> list[FlowProblem]:
     ]
     for name, param in declared.items():
         source = given.get(name)
+        if source is not None and param.secret and source.expression is None:
+            found.append(FlowProblem("", "secret", f"{name}: it is secret, so an expression has to pass it on"))
         if source is None and param.required and param.default_value in (None, ""):
             found.append(FlowProblem("", "missing_parameter", f"the sub-flow's input parameter '{name}' is required"))
         if source is not None and not any(source.expressions()) and source.pairs is None:

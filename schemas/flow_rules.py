@@ -1,10 +1,12 @@
 """What must hold inside one flow: its kinds, names, parameters, places and references."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from schemas.expression import BadExpression
-from schemas.flow import ROOT_ID, SUB_TASK, Block, Flow, FlowProblem
+from schemas.flow import ROOT_ID, SUB_TASK, Block, Flow, FlowProblem, InputParam
 from schemas.flow_params import Source, read_source
+from schemas.reference import ASSET, ONLY_WHOLE, SECRET, replaced
 from schemas.values import BadValue, convert, is_blank
 
 Problems = Iterator[FlowProblem]
@@ -30,10 +32,28 @@ def check_rules(flow: Flow) -> list[FlowProblem]:
 
 def _input_defaults(flow: Flow) -> Problems:
     for param in flow.inputs:
+        yield from _secret_input(param)
         try:
             convert(None if is_blank(param.default_value) else param.default_value, param.type)
         except BadValue as error:
             yield FlowProblem(param.name, "bad_value", f"default value: {error} ({param.type} is declared)")
+
+
+def _secret_input(param: InputParam) -> Problems:
+    if param.secret and param.type != "String":
+        yield FlowProblem(param.name, "secret", f"a secret is a text ({param.type} is declared)")
+    if param.secret and not is_blank(param.default_value):
+        yield FlowProblem(param.name, "secret", "a secret has no default value: everybody may read a flow")
+    if _refers(param.default_value):
+        yield FlowProblem(param.name, "reference", "default value: only jobs and deployments refer to assets")
+
+
+def _refers(value: Any) -> bool:
+    """Whether anything in a value is a reference."""
+    found: list[str] = []
+    for word in (SECRET, ASSET):
+        replaced(value, word, found.append)
+    return bool(found)
 
 
 def _unique(flow: Flow, key: Callable[[Block], str], what: str) -> Problems:
@@ -56,7 +76,10 @@ def read_sources(block: Block) -> tuple[dict[str, Source], list[FlowProblem]]:
     found, problems = {}, []
     for name, written in block.params.items():
         try:
-            found[name] = read_source(name, block.row.param(name) if block.row else None, written)
+            source = read_source(name, block.row.param(name) if block.row else None, written)
+            if _refers(written.value) or _refers((source.literal, source.pairs)):
+                raise BadValue("a secret or asset comes into a flow by an input parameter")
+            found[name] = source
         except BadExpression as error:
             problems.append(FlowProblem(block.path, "bad_expression", f"{name}: {error}"))
         except BadValue as error:
@@ -103,6 +126,7 @@ class _References:
         self._given = given
         self._names = {block.name for block in flow.blocks()}
         self._inputs = {param.name for param in flow.inputs}
+        self._secrets = {param.name for param in flow.inputs if param.secret}
 
     def check(self) -> Problems:
         if self._root is not None:
@@ -135,6 +159,8 @@ class _References:
                 for name in sorted(expression.inputs - self._inputs):
                     message = f"{source.name}: the flow declares no input parameter '{name}'"
                     yield FlowProblem(block.path, "unknown_input", message)
+                if expression.inputs & self._secrets and not expression.is_path:
+                    yield FlowProblem(block.path, "secret", f"{source.name}: {ONLY_WHOLE}")
 
     def _bad_reference(self, block: Block, param: str, name: str) -> FlowProblem:
         if name not in self._names:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from schemas.block_kind import ParamType
+from schemas.reference import is_secret
 
 MAX_VALUE_BYTES = 32_768
 """Most that one value inside a running flow may hold."""
@@ -140,6 +141,8 @@ PARAM_TYPES: frozenset[str] = frozenset(_CONVERT) - {"Any"}
 
 def convert(value: Any, type_: ParamType) -> Any:
     """The value in its declared type (numbers and booleans may come as texts); null stays null; raises `BadValue`."""
+    if type_ != "Any" and is_secret(value):
+        raise BadValue("a secret cannot be used here; it can go into a variable, a sub-task or a robot's operation")
     return None if value is None else _CONVERT[type_](value)
 
 

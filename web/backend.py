@@ -13,6 +13,7 @@ from schemas.commands import Answer, Caller
 from web.errors import ApiError
 from web.live import Live
 from web.metrics import WebMetrics
+from web.sealing import sealed
 from web.settings import WebSettings
 
 EXTENSION = "yardmaster"
@@ -52,7 +53,8 @@ class Backend:
     metrics: WebMetrics
 
     def ask(self, command: str, args: dict[str, Any], caller: Caller, key: str | None = None) -> Done:
-        """Have a command carried out; raises `ApiError`."""
+        """Have a command carried out, with its secrets sealed; raises `ApiError`."""
+        args = sealed(self.reader, self.settings.data_dir, command, args, caller.name, key)
         try:
             answer = self.commands.call(command, args, caller, key)
         except ControllerDown as error:

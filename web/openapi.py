@@ -23,6 +23,7 @@ _SLUG = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
 _PATH: dict[str, dict[str, Any]] = {
     "job": _OPAQUE,
+    "secret": _OPAQUE,
     "firing": _OPAQUE,
     "batch": _OPAQUE,
     "artifact": _OPAQUE,
@@ -47,7 +48,7 @@ _WHAT = {
     504: "The outcome is unknown: ask again with the same key",
     507: "There is no room",
 }
-_VERSIONED = ("/flows/<flow>", "/deployments/<deployment>", "/schedules/<schedule>", "/floor-plan")
+_VERSIONED = ("/flows/<flow>", "/assets/<asset>", "/deployments/<deployment>", "/schedules/<schedule>", "/floor-plan")
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 

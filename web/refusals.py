@@ -18,6 +18,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "flows": ("flow.in_use",),
     "deployments": ("deployment.in_use", "deployment.disabled"),
     "floor": (),
+    "assets": ("asset.in_use", "asset.kind"),
     "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "schedules": (),
     "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
@@ -34,7 +35,9 @@ def _not_found(route: Route) -> Iterator[str]:
     if route.name == "get_floor_plan":
         yield "floor_plan.not_found"
     if route.name in ("submit_jobs", "rerun_job", "run_deployment"):
-        yield from ("flow.not_found", "deployment.not_found")
+        yield from ("flow.not_found", "deployment.not_found", "asset.not_found")
+    if route.name == "get_secret":
+        yield "secret.unreadable"
     if "attempt" in route.query.model_fields:
         yield "attempt.not_found"
 

@@ -22,6 +22,7 @@ AREAS: dict[str, Area | Literal["any"]] = {
     "floor": "definitions",
     "flows": "definitions",
     "deployments": "definitions",
+    "assets": "definitions",
     "schedules": "definitions",
     "people": "people",
     "system": "system",

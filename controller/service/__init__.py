@@ -14,6 +14,7 @@ from controller.errors import Refused
 from controller.moves import Moves
 from controller.service import audit
 from controller.service.artifacts import ArtifactService
+from controller.service.assets import AssetService
 from controller.service.batch_rows import RowWork
 from controller.service.batches import BatchService
 from controller.service.debug import DebugService
@@ -62,6 +63,7 @@ class Service:
             **FloorService(desk).handlers(),
             **ArtifactService(desk).handlers(),
             **PeopleService(desk).handlers(),
+            **AssetService(desk).handlers(),
             **self.schedules.handlers(),
         }
 

@@ -7,8 +7,9 @@ from typing import Any
 from controller.desk import Desk
 from controller.errors import Refused, invalid, not_found
 from controller.payload import fits
+from controller.service.references import Settled, settle
 from controller.service.submit import refuse_orchestration
-from controller.store import definitions
+from controller.store import assets, definitions
 from controller.store.connection import to_json
 from schemas.commands import (
     Caller,
@@ -84,15 +85,18 @@ class DefinitionService:
         at = before["version"] if before else 0
         if args.if_match is not None and args.if_match != at:
             raise Refused("version.mismatch", f"The deployment is at version {at}, not {args.if_match}.")
-        self._check_deployment(args)
-        body = args.model_dump(mode="json", exclude={"deployment", "if_match"}, exclude_none=True)
+        settled = self._check_deployment(args)
+        body = args.model_dump(mode="json", exclude={"deployment", "if_match", "sealed"}, exclude_none=True)
+        owner = assets.owner(args.deployment)
+        assets.forget(self.desk.db, owner)
+        assets.keep(self.desk.db, owner, settled.secrets | dict.fromkeys(settled.assets))
         if before and before["body"] == to_json(body):
             return {"id": args.deployment, "version": at, "created": False, "changed": False}
         definitions.put_deployment(self.desk.db, args.deployment, body, at + 1, self.desk.now.utc_us)
         self.desk.tell("definition", "deployment saved", caller.name, new=f"{args.deployment} version {at + 1}")
         return {"id": args.deployment, "version": at + 1, "created": before is None, "changed": True}
 
-    def _check_deployment(self, args: DeploymentPutArgs) -> None:
+    def _check_deployment(self, args: DeploymentPutArgs) -> Settled:
         version = definitions.version(self.desk.db, args.flow, args.flow_version)
         if version is None:
             raise invalid("/flow", "unknown", f"there is no flow {args.flow!r} (version {args.flow_version or 'any'})")
@@ -106,11 +110,14 @@ class DefinitionService:
             refuse_orchestration(self.desk, version, target)
         if args.on_lost == "requeue" and not args.safe_to_repeat:
             raise invalid("/on_lost", "policy", "requeue needs safe_to_repeat: true")
-        _, problems = bind_inputs(version.definition, args.parameters or {})
+        own = (assets.owner(args.deployment),)
+        settled = settle(self.desk.db, version.definition, args.parameters or {}, args.sealed, own)
+        _, problems = bind_inputs(version.definition, settled.parameters)
         wrong = [p for p in problems if p.code != "missing_parameter"]  # what is missing may come with the run
         if wrong:
             details = tuple(Problem(path=f"/parameters/{p.path}", code=p.code, message=p.message) for p in wrong)
             raise Refused("request.invalid", "The parameters do not fit the flow.", details)
+        return settled
 
     def delete_deployment(self, args: OfDeployment, caller: Caller) -> dict[str, Any]:
         """Jobs keep their copy of it; refused while some wait or run."""
@@ -122,6 +129,7 @@ class DefinitionService:
         if busy is not None:
             raise Refused("deployment.in_use", "Jobs of this deployment wait or run.")
         definitions.delete_deployment(self.desk.db, args.deployment)
+        assets.forget(self.desk.db, assets.owner(args.deployment))
         self.desk.tell("definition", "deployment removed", caller.name, old=args.deployment)
         return {"id": args.deployment, "version": None, "created": False, "changed": True}
 

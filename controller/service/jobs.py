@@ -141,7 +141,7 @@ class JobService:
         row = self._job(args.job)
         if row["state"] not in TERMINAL:
             raise Refused("job.state", f"Only an ended job can be executed again; this one is {row['state']}.")
-        return {"jobs": [self.submit.again(row, caller, args.parameters, args.priority)]}
+        return {"jobs": [self.submit.again(row, caller, args.parameters, args.priority, args.sealed)]}
 
     # ------------------------------------------------------------ why is it waiting
     def waiting(self, args: OfJob, _caller: Caller) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from pydantic import ValidationError
 from controller.desk import Desk
 from controller.errors import Refused, invalid, not_found
 from controller.payload import fits
-from controller.store import definitions, jobs
+from controller.service.references import passed_on, settle
+from controller.store import assets, definitions, jobs
 from controller.store.connection import to_json
-from schemas.commands import Caller, DeploymentRunArgs, Problem, Refusal
+from schemas.commands import BulkSubmitArgs, Caller, DeploymentRunArgs, JobSubmitArgs, Problem, Refusal
 from schemas.flow_bind import bind_inputs
 from schemas.ids import uuid7
-from schemas.job import DEFAULTS, BulkSubmit, DeploymentSave, JobSubmit, Source, Target
+from schemas.job import DEFAULTS, DeploymentSave, JobSubmit, Source, Target
 
 _POLICIES = (
     "target", "priority", "max_retries", "parameters", "on_lost", "safe_to_repeat", "queue_timeout_s",
@@ -29,20 +30,21 @@ class SubmitService:
     def run(self, args: DeploymentRunArgs, caller: Caller) -> dict[str, Any]:
         """Run a deployment; changes count for this run only."""
         given = {k: getattr(args, k) for k in DeploymentRunArgs.model_fields}
-        return self.submit(JobSubmit(**given), caller)
+        return self.submit(JobSubmitArgs(**given), caller)
 
-    def submit_bulk(self, args: BulkSubmit, caller: Caller) -> dict[str, Any]:
+    def submit_bulk(self, args: BulkSubmitArgs, caller: Caller) -> dict[str, Any]:
         """Up to 1,000; each stands alone, all in this transaction."""
-        items = [self._item(index, raw, caller) for index, raw in enumerate(args.jobs)]
+        items = [self._item(index, raw, args.sealed, caller) for index, raw in enumerate(args.jobs)]
         accepted = sum("jobs" in item for item in items)
         return {"items": items, "accepted": accepted, "refused": len(items) - accepted}
 
-    def _item(self, index: int, raw: Any, caller: Caller) -> dict[str, Any]:
+    def _item(self, index: int, raw: Any, sealed: dict[str, str], caller: Caller) -> dict[str, Any]:
         from controller.service import as_refusal
 
         try:
             one = JobSubmit.model_validate_json(to_json(raw))
-            return {"index": index, "jobs": self.submit(one, caller)["jobs"]}
+            with_secrets = JobSubmitArgs.model_construct(one.model_fields_set, **dict(one), sealed=sealed)
+            return {"index": index, "jobs": self.submit(with_secrets, caller)["jobs"]}
         except Refused as refused:
             refusal = refused.refusal
         except ValidationError as error:
@@ -57,23 +59,43 @@ class SubmitService:
         settings = self._settings(args)
         _refuse_later_modes(args)
         version = self._version(settings)
-        inputs = self._inputs(version, settings["parameters"])
+        sealed = args.sealed if isinstance(args, JobSubmitArgs) else {}
+        own = () if args.deployment is None else (assets.owner(args.deployment),)
+        settled = settle(self.desk.db, version.definition, settings["parameters"], sealed, own)
+        inputs = self._inputs(version, settled.parameters)
         targets = self._targets(settings["target"])
         refuse_orchestration(self.desk, version, settings["target"])
         common = self._row(args, settings, version, inputs, caller) | {"firing": firing}
+        assets.keep(self.desk.db, common["run"], settled.secrets)
         return {"jobs": [self.make(common, target) for target in targets]}
 
-    def again(self, row: Any, caller: Caller, parameters: dict[str, Any] | None, priority: int | None) -> str:
+    def again(
+        self,
+        row: Any,
+        caller: Caller,
+        parameters: dict[str, Any] | None,
+        priority: int | None,
+        sealed: dict[str, str] | None = None,
+    ) -> str:
         """A new job like an ended one, with the same flow version and target."""
         changes: dict[str, Any] = {"rerun_of": row["uid"]}
+        secrets = None
         if parameters is not None:
-            changes["parameters"] = self._inputs(self.desk.version(row["flow_version"]), parameters)
+            version = self.desk.version(row["flow_version"])
+            settled = settle(self.desk.db, version.definition, parameters, sealed or {}, (row["run"],))
+            changes["parameters"], secrets = self._inputs(version, settled.parameters), settled.secrets
         if priority is not None:
             changes["priority"] = priority
-        return self.like(row, caller, changes)
+        return self.like(row, caller, changes, secrets)
 
-    def like(self, row: Any, caller: Caller, changes: dict[str, Any]) -> str:
-        """A new job with the flow version, inputs, target and policies of another, but for the changes."""
+    def like(
+        self, row: Any, caller: Caller, changes: dict[str, Any], secrets: dict[str, bytes | None] | None = None
+    ) -> str:
+        """A new job with the flow version, inputs, target and policies of another, but for the changes.
+
+        `secrets`: those that changed parameters refer to; None: the parameters are the other's, and so are they.
+        """
+        uses = passed_on(self.desk.db, row["run"]) if secrets is None else secrets
         same = (
             "flow", "flow_version", "need", "deployment", "max_retries", "on_lost", "safe", "queue_timeout_s",
             "time_limit_s", "recording", "debug", "mock", "source", "parameters", "priority",
@@ -84,6 +106,7 @@ class SubmitService:
             "created_by": caller.name,
             "created_at": self.desk.now.utc_us,
         }
+        assets.keep(self.desk.db, common["run"], uses)
         return self.make(common | changes, row["target"])
 
     # ------------------------------------------------------------ parts

@@ -104,8 +104,10 @@ ASSETS = (
         id text primary key, name text not null default '', value text, sealed blob, note text,
         version integer not null, updated_at integer not null, updated_by text not null
     ) without rowid""",
-    # Secrets typed into one submission: they belong to its jobs and go with them.
+    # Which secrets the jobs of a submission (by its run) refer to, and which secrets and plain assets a deployment.
+    # `sealed` holds one that was given with them and goes with them; null: the asset of that id.
     """create table job_secrets (
-        run text not null, id text not null, sealed blob not null, primary key (run, id)
+        run text not null, id text not null, sealed blob, primary key (run, id)
     ) without rowid""",
+    "create index job_secrets_asset on job_secrets (id) where sealed is null",
 )

@@ -17,6 +17,8 @@ IDS = {
     "queue": "none",
     "flow": "none",
     "deployment": "none",
+    "asset": "none",
+    "secret": "none",
     "int:version": "7",
     "user": "none",
     "token": "none",

@@ -2,6 +2,7 @@
 
 from web.api import (
     artifacts,
+    assets,
     batches,
     deployments,
     floor,
@@ -28,6 +29,7 @@ ROUTES: list[Route] = [
     *deployments.routes.rows,
     *schedules.routes.rows,
     *floor.routes.rows,
+    *assets.routes.rows,
     *artifacts.routes.rows,
     *session.routes.rows,
     *people.routes.rows,
