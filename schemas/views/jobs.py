@@ -138,8 +138,25 @@ class Attempt(View):
     duration_ms: int | None
 
 
+class MatchedName(View):
+    """A deployment that a search found."""
+
+    id: str
+    name: str
+
+
+class Matched(View):
+    """Which deployments a search found, the first of them by name; `similar`: none is called so, these nearly are."""
+
+    names: list[MatchedName]
+    count: int
+    similar: bool
+
+
 class JobPage(Page[JobRow]):
     """A page of jobs."""
+
+    matched: Matched | None = Field(default=None, description="with `q`, unless that is how a job's id begins")
 
 
 class AttemptPage(Page[Attempt]):

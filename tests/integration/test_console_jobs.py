@@ -104,11 +104,11 @@ def test_a_name_that_nothing_has_is_said_with_the_nearest(box: Box) -> None:
     deployment(box, "scrap", "Scrap bin to yard")
     box.yard.robot("AGV-03")
     run(box, "scrap")
-    text = read_list(box, "?q=scrap bin 3")
+    text = read_list(box, "?q=scrap heap")
     assert "No job matches" in text
     assert "There is one job, but it does not fit these filters:" in text
     assert "The nearest name is Scrap bin to yard" in text
-    assert 'href="/jobs?q=Scrap+bin+to+yard"' in open_list(box, "?q=scrap bin 3")
+    assert 'href="/jobs?q=Scrap+bin+to+yard"' in open_list(box, "?q=scrap heap")
     assert "There is no robot of that name now." in read_list(box, "?robot=AGV-3")
     assert "The nearest name is AGV-03" in read_list(box, "?robot=AGV-3")
     assert "There is no queue of that name now." in read_list(box, "?queue=mian")

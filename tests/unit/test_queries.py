@@ -101,6 +101,8 @@ FILTERS: list[tuple[JobFilter, Any]] = [
         lambda j: (j["started_at"] or 0) >= START + 30 * SECOND and (j["state"], j["robot"]) == ("failed", "r1"),
     ),
     (JobFilter(q="拣货"), lambda j: j["deployment"] == "d3"),
+    (JobFilter(q="二号广房拣货"), lambda j: j["deployment"] == "d3"),
+    (JobFilter(q="pikc and", states=("failed",)), lambda j: (j["deployment"], j["state"]) == ("d1", "failed")),
     (JobFilter(q="ÉTAGE"), lambda j: j["deployment"] == "d3"),
     (
         JobFilter(created_from=START + 10 * SECOND, created_to=START + 40 * SECOND),

@@ -1,8 +1,10 @@
 """Flows with their versions, and deployments, as they are shown."""
 
+import json
 import sqlite3
-from typing import Any
+from typing import Any, Literal
 
+from controller.store.queries.likeness import named
 from controller.store.queries.values import from_json, rfc3339
 from controller.store.queries.walk import bind, name_cursor, read_name_cursor
 from schemas.job import Target
@@ -12,18 +14,22 @@ _FLOW = (
     "select f.id, f.name, f.latest, v.version, v.definition, v.note, v.created_at, v.created_by"
     " from flows f join flow_versions v on v.flow = f.id"
 )
-_LIKE = "(? is null or instr(lower({0}name), lower(?)) or instr(lower({0}id), lower(?)))"
+_NAMED = "(? is null or {0}id in (select value from json_each(?)))"
 
 
 def page_of_flows(db: sqlite3.Connection, q: str | None = None, limit: int = 50, after: str | None = None) -> FlowPage:
-    """Flows by id, each as its latest version; `q` is a part of name or id. Raises `BadCursor`."""
+    """Flows by id, each as its latest version; `q` is a part of name or id, or much like it. Raises `BadCursor`."""
     binding = bind("flows", q)
     rows = db.execute(
-        f"{_FLOW} and v.version = f.latest where f.id > ? and {_LIKE.format('f.')} order by f.id limit ?",
-        (read_name_cursor(after, binding), q, q, q, limit + 1),
+        f"{_FLOW} and v.version = f.latest where f.id > ? and {_NAMED.format('f.')} order by f.id limit ?",
+        (read_name_cursor(after, binding), q, _ids(db, "flow", q), limit + 1),
     ).fetchall()
     items = [FlowRow(**_row(row)) for row in rows[:limit]]
     return FlowPage(items=items, next=name_cursor(binding, items[-1].id) if len(rows) > limit else None)
+
+
+def _ids(db: sqlite3.Connection, noun: Literal["flow", "deployment"], q: str | None) -> str:
+    return json.dumps([] if q is None else named(db, noun, q).ids)
 
 
 def _row(row: sqlite3.Row) -> dict[str, Any]:
@@ -49,11 +55,11 @@ def flow_exists(db: sqlite3.Connection, name: str) -> bool:
 def page_of_deployments(
     db: sqlite3.Connection, q: str | None = None, limit: int = 50, after: str | None = None
 ) -> DeploymentPage:
-    """Deployments by id; `q` is a part of name or id. Raises `BadCursor`."""
+    """Deployments by id; `q` is a part of name or id, or much like it. Raises `BadCursor`."""
     binding = bind("deployments", q)
     rows = db.execute(
-        f"select * from deployments where id > ? and {_LIKE.format('')} order by id limit ?",  # noqa: S608
-        (read_name_cursor(after, binding), q, q, q, limit + 1),
+        f"select * from deployments where id > ? and {_NAMED.format('')} order by id limit ?",  # noqa: S608
+        (read_name_cursor(after, binding), q, _ids(db, "deployment", q), limit + 1),
     ).fetchall()
     items = [_deployment(row) for row in rows[:limit]]
     return DeploymentPage(items=items, next=name_cursor(binding, items[-1].id) if len(rows) > limit else None)

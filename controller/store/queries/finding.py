@@ -1,9 +1,11 @@
 """Finding a job, a robot or a deployment by a piece of its name or id."""
 
+import json
 import re
 import sqlite3
 from itertools import chain, zip_longest
 
+from controller.store.queries.likeness import Fit, named
 from schemas.views import Found
 
 _LIKE_AN_ID = re.compile(r"[0-9a-f-]{4,36}\Z")
@@ -11,19 +13,24 @@ _TAIL, _WHOLE = 6, 36
 """So many characters at least, if they are the last ones of an id; and a whole id has so many."""
 MAX_TAILS = 10_000
 """The ends of so many of the newest ids are looked at."""
-MAX_NAMES = 10_000
-"""So many robots and deployments are looked at; a box has far fewer."""
 
 
 def find(db: sqlite3.Connection, text: str, limit: int = 8) -> list[Found]:
     """What fits a text: jobs by how their id begins or (newest ones) ends, robots and deployments by a part of a name.
 
-    Upper and lower case are the same. What fits exactly comes first, then the kinds take turns.
+    Names are compared as `likeness` does. What fits exactly comes first, then the kinds take turns.
     """
     wanted = text.strip().casefold()
     if not wanted:
         return []
-    kinds = (_jobs(db, wanted, limit), _robots(db, wanted, limit), _deployments(db, wanted, limit))
+    robots, deployments = named(db, "robot", wanted), named(db, "deployment", wanted)
+    if any(fit.found and not fit.similar for fit in (robots, deployments)):  # then nearly is not enough
+        robots, deployments = (Fit() if fit.similar else fit for fit in (robots, deployments))
+    kinds = (
+        _jobs(db, wanted, limit),
+        _robots(db, _best(robots, wanted, limit)),
+        _deployments(db, _best(deployments, wanted, limit)),
+    )
     in_turns = [one for one in chain.from_iterable(zip_longest(*kinds)) if one is not None]
     return sorted(in_turns, key=lambda one: wanted not in (one.id.casefold(), one.name.casefold()))[:limit]
 
@@ -51,24 +58,28 @@ def _job(db: sqlite3.Connection, uid: str) -> Found:
     return Found(kind="job", id=uid, name=row["name"] or row["flow"], state=row["state"])
 
 
-def _fitting(rows: sqlite3.Cursor, text: str, limit: int) -> list[sqlite3.Row]:
-    """Rows whose id or name holds the text, those that begin with it first."""
-    found = [row for row in rows if text in row["id"].casefold() or text in row["name"].casefold()]
-    starts = [row["id"].casefold().startswith(text) or row["name"].casefold().startswith(text) for row in found]
-    return [row for _, row in sorted(zip(starts, found, strict=True), key=lambda pair: not pair[0])][:limit]
+def _best(fit: Fit, text: str, limit: int) -> list[str]:
+    """Ids of what the text names, those first that begin with it."""
+    if fit.similar:
+        return list(fit.ids[:limit])
+    starts = {one for one, name in fit.found if one.casefold().startswith(text) or name.casefold().startswith(text)}
+    return sorted(fit.ids, key=lambda one: one not in starts)[:limit]
 
 
-def _robots(db: sqlite3.Connection, text: str, limit: int) -> list[Found]:
-    rows = db.execute(
+def _robots(db: sqlite3.Connection, ids: list[str]) -> list[Found]:
+    rows = _in_order(
+        db,
+        ids,
         "select id, name, enabled, exists (select 1 from holds h where h.robot = r.id) as held,"
         " exists (select 1 from attempts a indexed by attempts_robot where a.robot = r.id and a.open = 1) as busy"
-        " from robots r where removed = 0 order by id limit ?",
-        (MAX_NAMES,),
+        " from robots r where id in (select value from json_each(?))",
     )
-    return [
-        Found(kind="robot", id=row["id"], name=row["name"], state=_robot_state(row))
-        for row in _fitting(rows, text, limit)
-    ]
+    return [Found(kind="robot", id=row["id"], name=row["name"], state=_robot_state(row)) for row in rows]
+
+
+def _in_order(db: sqlite3.Connection, ids: list[str], sql: str) -> list[sqlite3.Row]:
+    found = {row["id"]: row for row in db.execute(sql, (json.dumps(ids),))}
+    return [found[one] for one in ids]
 
 
 def _robot_state(row: sqlite3.Row) -> str | None:
@@ -80,9 +91,13 @@ def _robot_state(row: sqlite3.Row) -> str | None:
     return "draining" if row["busy"] else "disabled"
 
 
-def _deployments(db: sqlite3.Connection, text: str, limit: int) -> list[Found]:
-    rows = db.execute("select id, name, enabled from deployments order by id limit ?", (MAX_NAMES,))
+def _deployments(db: sqlite3.Connection, ids: list[str]) -> list[Found]:
+    rows = _in_order(
+        db,
+        ids,
+        "select id, name, enabled from deployments where id in (select value from json_each(?))",
+    )
     return [
         Found(kind="deployment", id=row["id"], name=row["name"], state="enabled" if row["enabled"] else "disabled")
-        for row in _fitting(rows, text, limit)
+        for row in rows
     ]

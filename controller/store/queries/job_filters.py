@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
+from controller.store.queries.likeness import named
 from controller.store.queries.walk import SCAN_ROWS, Where
+from schemas.views.jobs import Matched, MatchedName
 
 Sort = Literal["id", "created", "started", "ended"]
 _FOREVER = 2**62
 _LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{7,35}\Z", re.IGNORECASE)
-MAX_DEPLOYMENTS, MAX_NAMED = 50, 1000
-"""More deployments than this are no way along an index, only a condition; a piece of an id stands for so many jobs."""
+MAX_DEPLOYMENTS, MAX_NAMED, MAX_MATCHED = 50, 1000, 20
+"""More deployments than this are no way along an index, only a condition; a piece of an id stands for so many jobs; so
+many names that a text fits are told."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +103,31 @@ def _named(db: sqlite3.Connection, uids: tuple[str, ...]) -> list[int]:
 
 
 def _searched(db: sqlite3.Connection, text: str) -> Driver:
-    """A job whose id begins so; else the deployments whose name or id contains the text."""
-    if _LIKE_AN_ID.match(text):
-        low = text.lower()
-        rows = db.execute("select id from jobs where uid >= ? and uid < ? limit ?", (low, low + "g", MAX_NAMED))
-        if ids := [row["id"] for row in rows]:
-            return _ids("q", ids)
-    # Here and not in SQL, whose lower() knows ASCII alone.
-    wanted, deployments = text.casefold(), db.execute("select id, name from deployments order by id")
-    names = [row["id"] for row in deployments if wanted in row["name"].casefold() or wanted in row["id"].casefold()]
+    """A job whose id begins so; else the deployments that the text names."""
+    if ids := _beginning(db, text):
+        return _ids("q", ids)
+    names = named(db, "deployment", text).ids
     if len(names) > MAX_DEPLOYMENTS:
         return Driver("q", "", "id", (Where("deployment in (select value from json_each(?))", (json.dumps(names),)),))
-    return _equals("q", "indexed by jobs_deployment", "deployment", tuple(names)) if names else _ids("q", [])
+    return _equals("q", "indexed by jobs_deployment", "deployment", names) if names else _ids("q", [])
+
+
+def _beginning(db: sqlite3.Connection, text: str) -> list[int]:
+    """The jobs whose public id begins so."""
+    if not _LIKE_AN_ID.match(text):
+        return []
+    low = text.lower()
+    rows = db.execute("select id from jobs where uid >= ? and uid < ? limit ?", (low, low + "g", MAX_NAMED))
+    return [row["id"] for row in rows]
+
+
+def matched(db: sqlite3.Connection, f: JobFilter) -> Matched | None:
+    """Which deployments the text of a filter names; None without a text, or if it is how a job's id begins."""
+    if not f.q or _beginning(db, f.q):
+        return None
+    fit = named(db, "deployment", f.q)
+    first = [MatchedName(id=one, name=name) for one, name in fit.found[:MAX_MATCHED]]
+    return Matched(names=first, count=len(fit.found), similar=fit.similar)
 
 
 @dataclass(frozen=True)

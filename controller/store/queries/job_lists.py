@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
-from controller.store.queries.job_filters import PERIODS, Driver, JobFilter, Sort, along, ways
+from controller.store.queries.job_filters import PERIODS, Driver, JobFilter, Sort, along, matched, ways
 from controller.store.queries.jobs import rows_of
 from controller.store.queries.walk import SCAN_ROWS, Key, Walk, Where, bind, count_to, cursor, read_cursor, take
 from schemas.views import JobCounts, JobPage, Total
@@ -83,7 +83,8 @@ def page_of_jobs(
     walks = chosen.walks(f, descending=down, after=key)
     keys, stop = take(db, walks, limit)
     items = rows_of(db, [found[-1] for found in keys])
-    return JobPage(items=items, next=None if stop is None else cursor(binding, chosen.sort, stop))
+    more = None if stop is None else cursor(binding, chosen.sort, stop)
+    return JobPage(items=items, next=more, matched=matched(db, f))
 
 
 def cursor_at(db: sqlite3.Connection, f: JobFilter, order: Order, uid: str) -> str | None:
