@@ -34,7 +34,7 @@ def _not_found(route: Route) -> Iterator[str]:
         yield "job.not_found"
     if route.name == "get_floor_plan":
         yield "floor_plan.not_found"
-    if route.name in ("submit_jobs", "rerun_job", "run_deployment"):
+    if route.name in ("submit_jobs", "rerun_job", "retry_job", "run_deployment"):
         yield from ("flow.not_found", "deployment.not_found", "asset.not_found")
     if route.name == "get_secret":
         yield "secret.unreadable"

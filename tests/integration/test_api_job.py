@@ -103,6 +103,31 @@ def test_rerun_makes_another_like_it(box: Box) -> None:
     assert third["priority"] == 11
 
 
+def test_retry_sends_a_failed_job_again(box: Box, robot: FakeRobot) -> None:
+    job = box.submit(max_retries=0, priority=11)
+    box.refused("POST", f"/jobs/{job}/retry", status=409, code="job.state")
+    robot.accept()
+    robot.say(robot.about("failed", reason="the pallet slipped"))
+    (again,) = box.must("POST", f"/jobs/{job}/retry", status=201, Idempotency_Key="k")["items"]
+    assert (again["retried_from"], again["rerun_of"], again["priority"]) == (job, None, 11)
+    assert again["source"]["remarks"] == f"重发任务(原记录 {job})"
+    assert box.must("POST", f"/jobs/{job}/retry", status=201, Idempotency_Key="k")["items"][0]["id"] == again["id"]
+    for unknown in ("none", "x" * 300):
+        box.refused("POST", f"/jobs/{unknown}/retry", status=404, code="job.not_found")
+
+
+def test_set_error_ends_a_job_as_failed(box: Box, robot: FakeRobot, running: str) -> None:
+    waiting = box.submit()
+    assert box.must("POST", f"/jobs/{waiting}/set-error", {"reason": "wrong load"})["state"] == "failed"
+    assert box.must("POST", f"/jobs/{running}/set-error", {"reason": "broken"}, 202)["intention"] == "failed"
+    robot.say(robot.about("cancelled", command=robot.last("cancel")["command"]))
+    ended = box.must("GET", f"/jobs/{running}")
+    assert (ended["state"], ended["reason"]) == ("failed", {"code": "set_error", "message": "broken"})
+    box.refused("POST", f"/jobs/{running}/set-error", {"reason": "x"}, status=409, code="job.state")
+    box.refused("POST", f"/jobs/{running}/set-error", {}, status=422, code="request.invalid")
+    box.refused("POST", "/jobs/none/set-error", {"reason": "x"}, status=404, code="job.not_found")
+
+
 def test_what_became_of_it(box: Box) -> None:
     robot = box.yard.robot("r1", kinds=["RootBp", "RepeatNumBp", "IfElseBp", "PrintBp"])
     box.must("PUT", "/flows/loop", {"definition": LOOP}, 201)

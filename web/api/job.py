@@ -106,6 +106,27 @@ def rerun_job(call: Call) -> Reply:
     return made(call, done.ok["jobs"], done.headers)
 
 
+@routes.command("POST", "/jobs/<job>/retry", answers={201: JobList})
+def retry_job(call: Call) -> Reply:
+    """Send a failed job again: a new one with its flow version, inputs, priority, target and source.
+
+    Its `retried_from` names the old one, which does not change.
+    """
+    if len(call.path["job"]) > MAX_ID:
+        raise not_found("job", call.path["job"])
+    done = call.backend.ask("job.retry", {"job": call.path["job"]}, call.caller, call.key)
+    return made(call, done.ok["jobs"], done.headers)
+
+
+@routes.command("POST", "/jobs/<job>/set-error", answers=_TWO, body=Reasoned)
+def set_job_error(call: Call) -> Reply:
+    """End a job as failed: a queued one at once (200), one that a robot holds once it says so, or after 30 s (202).
+
+    Its blocks that have begun and not ended fail with it.
+    """
+    return _carry_out(call, "job.set_error")
+
+
 @routes.get("/jobs/<job>/attempts", AttemptPage, query=OrderedQuery)
 def list_attempts(call: Call) -> Reply:
     """Attempts of a job, newest first."""
