@@ -43,6 +43,8 @@ def _truth(value: Any) -> Any:
 
 
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+DIGITS = BeforeValidator(_number)
+"""Reads a whole number of a query; its bounds stand beside it."""
 WholeNumber = Annotated[int, Field(ge=1, lt=2**53), BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Way = Literal["newest", "oldest"]

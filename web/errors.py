@@ -42,6 +42,7 @@ STATUS: dict[str, int] = {
     "auth.csrf": 403,
     "auth.origin": 403,
     **{f"{noun}.not_found": 404 for noun in _NOUNS},
+    **{f"{noun}.not_found": 404 for noun in ("project", "task", "record", "process")},
     "artifact.not_found": 404,
     "request.method": 405,
     "job.state": 409,

@@ -86,7 +86,7 @@ def list_firings(call: Call) -> Reply:
     query: PageQuery = call.query
     name = slug(call, "schedule")
     with call.backend.reader.reading() as db:
-        if schedules.schedule(db, name, 0) is None and not schedules.has_fired(db, name):
+        if not schedules.is_known(db, name):
             raise not_found("schedule", name)
         return Reply(schedules.page_of_firings(db, name, query.limit, query.after))
 

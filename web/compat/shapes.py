@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from flask import Response
 
+from web.compat import scheduled_task_shape as scheduled_tasks
 from web.compat import task_record_refusals as task_records
 from web.errors import ApiError, as_json
 
@@ -11,6 +12,7 @@ Shape = Callable[[ApiError], Response]
 
 FORMATS: list[tuple[str, Shape]] = [
     ("/task", as_json),
+    (scheduled_tasks.BASE, scheduled_tasks.refusal),
     (task_records.BASE, task_records.of_record),
     (task_records.SET_ERROR_PATH, task_records.of_set_error),
 ]

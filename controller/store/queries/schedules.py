@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from controller.store.queries.values import from_json, reason, rfc3339
 from controller.store.queries.walk import bind, cursor, name_cursor, read_cursor, read_name_cursor
 from schemas.due import next_times
 from schemas.schedule import ScheduleSave
+from schemas.status import JobState
 from schemas.views.schedules import Firing, FiringDetail, FiringPage, FiringRow, Schedule, SchedulePage
 
 NEXT_FIRES = 5
@@ -69,9 +70,13 @@ def _next_fires(row: sqlite3.Row, now_us: int) -> list[str]:
 
 
 # ---------------------------------------------------------------- firings
-def has_fired(db: sqlite3.Connection, name: str) -> bool:
-    """Whether a schedule, here or gone, has any firing."""
-    return db.execute("select 1 from firings where schedule = ? limit 1", (name,)).fetchone() is not None
+def is_known(db: sqlite3.Connection, name: str) -> bool:
+    """Whether there is such a schedule, or was one that fired."""
+    row = db.execute(
+        "select exists (select 1 from schedules where id = ?1) or exists (select 1 from firings where schedule = ?1)",
+        (name,),
+    ).fetchone()
+    return bool(row[0])
 
 
 def page_of_firings(db: sqlite3.Connection, name: str, limit: int = 50, after: str | None = None) -> FiringPage:
@@ -116,37 +121,79 @@ def firing(db: sqlite3.Connection, uid: str) -> FiringDetail | None:
     row = db.execute("select * from firings where uid = ?", (uid,)).fetchone()
     if row is None:
         return None
-    rows = [_row(one, uid) for one in firing_rows(db, row["id"])]
+    rows = [_row(one, uid) for one in _targets(db, row["id"])]
     return FiringDetail(**_firing(row), states=_states(db, [row["id"]]).get(row["id"], {}), rows=rows)
 
 
-def firing_rows(db: sqlite3.Connection, firing: int, limit: int = -1, offset: int = 0) -> Iterator[sqlite3.Row]:
-    """Rows of a firing by start, then id (those without a start come last): target and job side by side."""
-    return db.execute(
-        "select r.n, r.robot as wanted, r.flow, r.code, r.reason, r.job, j.uid, j.state, j.robot, j.started_at,"
-        " j.ended_at, j.reason_code, j.reason as job_reason, o.name as robot_name from firing_rows r"
-        " left join jobs j on j.id = r.job left join robots o on o.id = coalesce(j.robot, r.robot)"
-        " where r.firing = ? order by j.started_at is null, j.started_at, j.uid is null, j.uid, r.n limit ? offset ?",
-        (firing, limit, offset),
-    )
+@dataclass(frozen=True)
+class Target:
+    """One target of a firing as stored: its job, or (`state` None) why it was left out. Times are UTC microseconds."""
+
+    n: int
+    job: str | None = None
+    robot: str | None = None
+    robot_name: str | None = None
+    flow: str | None = None
+    state: JobState | None = None
+    code: str | None = None
+    reason: str | None = None
+    cancelled_by: str | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
 
 
-def row_id(row: sqlite3.Row, firing: str) -> str:
-    """A job's id, or that of a target that was left out."""
-    return str(row["uid"]) if row["uid"] is not None else f"{firing}.{row['n']}"
+@dataclass(frozen=True)
+class Targets:
+    """Some of a firing's targets, how many there are in all, and the zone in which its times are shown."""
+
+    zone: str
+    total: int
+    targets: list[Target]
 
 
-def _row(row: sqlite3.Row, firing: str) -> FiringRow:
-    has_job = row["uid"] is not None
-    why = reason(row["reason_code"], row["job_reason"]) if has_job else reason(row["code"], row["reason"])
+_TARGETS = (
+    "select r.n, r.flow, j.uid, j.state, coalesce(j.robot, r.robot) as robot, o.name as robot_name, j.started_at,"
+    " j.ended_at, iif(j.id is null, r.code, j.reason_code) as code, iif(j.id is null, r.reason, j.reason) as reason,"
+    " iif(j.state = 'cancelled', (select e.who from events e indexed by events_job where e.job = j.id"
+    " and e.event in ('cancel', 'force') order by e.id desc limit 1), null) as cancelled_by"
+    " from firing_rows r left join jobs j on j.id = r.job left join robots o on o.id = coalesce(j.robot, r.robot)"
+    " where r.firing = ? order by j.started_at is null, j.started_at, j.uid is null, j.uid, r.n limit ? offset ?"
+)
+
+
+def _targets(db: sqlite3.Connection, firing: int, limit: int = -1, offset: int = 0) -> list[Target]:
+    """Targets of a firing by start, then id; those without a start come last."""
+    return [
+        Target(
+            job=row["uid"],
+            state=None if row["state"] is None else JobState(row["state"]),
+            **{name: row[name] for name in _SAME},
+        )
+        for row in db.execute(_TARGETS, (firing, limit, offset))
+    ]
+
+
+_SAME = ("n", "flow", "robot", "robot_name", "code", "reason", "cancelled_by", "started_at", "ended_at")
+
+
+def targets_of(db: sqlite3.Connection, schedule: str, uid: str, offset: int, limit: int) -> Targets | None:
+    """A part of a firing's targets; None if the schedule, here or gone, has no such firing."""
+    row = db.execute("select id, zone from firings where uid = ? and schedule = ?", (uid, schedule)).fetchone()
+    if row is None:
+        return None
+    total = db.execute("select count(*) from firing_rows where firing = ?", (row["id"],)).fetchone()[0]
+    return Targets(row["zone"], int(total), _targets(db, row["id"], limit, offset))
+
+
+def _row(target: Target, firing: str) -> FiringRow:
     return FiringRow(
-        id=row_id(row, firing),
-        n=row["n"],
-        robot=row["robot"] or row["wanted"],
-        flow=row["flow"],
-        job=row["uid"],
-        state=row["state"] if has_job else SKIPPED,
-        reason=why,
-        started_at=rfc3339(row["started_at"]),
-        ended_at=rfc3339(row["ended_at"]),
+        id=target.job or f"{firing}.{target.n}",
+        n=target.n,
+        robot=target.robot,
+        flow=target.flow,
+        job=target.job,
+        state=SKIPPED if target.state is None else target.state.value,
+        reason=reason(target.code, target.reason),
+        started_at=rfc3339(target.started_at),
+        ended_at=rfc3339(target.ended_at),
     )
