@@ -1,12 +1,13 @@
 """One attempt in hand: its flow, its leave to move, and what the flow says in its journal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from edge_agent.effects import DriverResume, DriverStart, DriverStop, Effect
+from edge_agent.effects import DriverResume, DriverStart, DriverStop, DriverTidy, Effect
 from edge_agent.flow.run import FlowRun
 from edge_agent.journal import Journal
-from edge_agent.operations import BlockReport, FlowEnd, Key, Operation
+from edge_agent.operations import BlockReport, Driver, FlowEnd, Key, Operation
 from edge_agent.records import Held
 from edge_agent.rows import attempt_row, block_row, log_row
 from schemas.messages import Activity, Assign
@@ -15,6 +16,8 @@ from schemas.status import BLOCK_ENDED, PHASE_STATE, LogLevel, Phase
 CANCEL, REVOKE, VOID, TIME_LIMIT, LEASE = "cancel", "revoke", "void", "time_limit", "lease"
 """Why an attempt is being stopped. Only a cancel may be refused: the others leave nothing to go on for."""
 CANNOT_STOP = "the operation that is going on cannot be stopped"
+
+_BEGINS = frozenset({Phase.START_BEGIN, Phase.MOCK_BEGIN})
 
 Wall = Callable[[], str]
 """The present as UTC text, for people."""
@@ -71,22 +74,24 @@ class InHand:
             return "stopping"
         if self.held.paused:
             return "paused"
-        return "running" if self.granted or self.flow.operations else "waiting"
+        if not self.granted and not self.flow.operations:
+            return "waiting"
+        return "rolling_back" if self.held.rolling else "running"
 
     def ending(self, end: FlowEnd) -> FlowEnd:
         """How the attempt ended, given how its flow did: a flow that was stopped says only `cancelled`."""
         if end.kind != "cancelled" or self.held.stop in (CANCEL, REVOKE, VOID, None):
             return end
         if self.held.stop == TIME_LIMIT:
-            return FlowEnd("failed", TIME_LIMIT, end.outputs, end.path)
-        return FlowEnd("interrupted", LEASE, end.outputs, end.path)
+            return replace(end, kind="failed", reason=TIME_LIMIT)
+        return replace(end, kind="interrupted", reason=LEASE)
 
 
 class FlowDesk:
     """The `FlowHost` of one attempt: reports become rows, driver calls become effects."""
 
-    def __init__(self, journal: Journal, held: Held, wall: Wall, effects: list[Effect]) -> None:
-        self._journal, self._held, self._wall, self._effects = journal, held, wall, effects
+    def __init__(self, journal: Journal, held: Held, wall: Wall, effects: list[Effect], driver: Driver) -> None:
+        self._journal, self._held, self._wall, self._effects, self._driver = journal, held, wall, effects, driver
         self.withdrawn: list[Key] = []
         """Operations that ended before the driver heard of them."""
 
@@ -105,7 +110,7 @@ class FlowDesk:
             "inputs": report.inputs,
             "outputs": report.outputs,
             "reason": report.reason,
-            "started": time if report.status == Phase.START_BEGIN else None,
+            "started": time if report.status in _BEGINS else None,
             "ended": time if PHASE_STATE[report.status] in BLOCK_ENDED else None,
         }
         self._journal.append("block", self._held.attempt, block_row(fields))
@@ -147,6 +152,12 @@ class FlowDesk:
 
     def resume(self, operation: Operation) -> None:
         self._effects.append(DriverResume(operation))
+
+    def tidy(self, key: Key) -> None:
+        self._effects.append(DriverTidy(key))
+
+    def rehearse(self, operation: Operation) -> str | None:
+        return self._driver.rehearse(operation)
 
     def about(self, kind: str, **fields: Any) -> int:
         """A row about the attempt as a whole; returns its number."""

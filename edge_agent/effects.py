@@ -36,4 +36,11 @@ class DriverResume:
     operation: Operation
 
 
-Effect = Send | DriverStart | DriverStop | DriverResume
+@dataclass(frozen=True)
+class DriverTidy:
+    """Remove what an ended operation still holds; the journal knows of its end by now."""
+
+    key: Key
+
+
+Effect = Send | DriverStart | DriverStop | DriverResume | DriverTidy

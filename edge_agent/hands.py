@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from edge_agent.attempt import CANCEL, CANNOT_STOP, LEASE, TIME_LIMIT, FlowDesk, InHand, Wall
 from edge_agent.effects import Effect
-from edge_agent.flow.run import BadFlow, FlowRun, RobotFacts
+from edge_agent.flow.debug import Try
+from edge_agent.flow.run import REAL_WORLD, BadFlow, FlowRun, RobotFacts
 from edge_agent.journal import Journal
 from edge_agent.operations import Driver, FlowEnd, OperationEvent, PastRun
 from edge_agent.profile import Timing
@@ -15,10 +17,18 @@ from edge_agent.rows import attempt_row
 from schemas.messages import Assign
 from schemas.reading import BadMessage, read
 
+MOST_AGAIN = 15
+"""So many decisions of persons are kept; those that led to a further run are known by that run."""
+BLOCK_FAILED = "a block has failed in debug mode: it can be run again, or everything undone"
+
 _LOG = logging.getLogger(__name__)
 
 Past = Mapping[tuple[str, int], PastRun]
 """Remembered block runs by path and try."""
+
+
+class NotWaiting(Exception):
+    """No failed block waits for a person, or not this one."""
 
 
 class Hands:
@@ -28,6 +38,7 @@ class Hands:
         self._robot, self._journal, self._driver, self._timing, self._wall = robot, journal, driver, timing, wall
         self.calls: list[Effect] = []
         """Driver calls that wait for the commit."""
+        self._world = replace(REAL_WORLD, standing=self._standing)
         self._held: dict[int, InHand] = {}
         self._over: list[Ended] = []
         """Attempts that a restart ended, said once nothing that was ever started still moves."""
@@ -77,14 +88,22 @@ class Hands:
 
     def _open(self, held: Held, assign: Assign, now: float) -> InHand:
         hand = InHand(held, assign, now)
-        hand.desk = FlowDesk(self._journal, held, self._wall, self.calls)
+        hand.desk = FlowDesk(self._journal, held, self._wall, self.calls, self._driver)
         hand.flow = self.make_flow(hand, self._journal.past(held.attempt) if held.started else {}, now)
+        if assign.debug:
+            hand.flow.decide(held.again, rolling=held.rolling)
         self._held[held.attempt] = hand
         return hand
 
     def make_flow(self, hand: InHand, past: Past, now: float) -> FlowRun:
         """A run of the assigned flow over what is remembered of it."""
-        return FlowRun(hand.assign, hand.desk, past, self._robot, now)
+        return FlowRun(hand.assign, hand.desk, past, self._robot, now, world=self._world)
+
+    def _standing(self) -> str | None:
+        """The site at which the robot stands, if it stands at one."""
+        position = self._driver.telemetry().position
+        node = None if position is None else position.get("node")
+        return None if node is None else str(node)
 
     def prove(self) -> None:
         """See whether whatever earlier boots started is accounted for; then say what a restart ended."""
@@ -119,10 +138,20 @@ class Hands:
             self._tell_flow(hand, now)
         if flow.end is not None:
             self._finish(hand, flow.end)
-        elif held.pause is not None and not held.paused and held.stop is None and not flow.operations:
+        elif held.stop is None and not flow.operations:
+            self._say_pauses(hand, now)
+
+    def _say_pauses(self, hand: InHand, now: float) -> None:
+        """Nothing moves: say so, if somebody asked for it, or if in debug mode a block has failed."""
+        held, failed = hand.held, hand.flow.failed
+        if held.pause is not None and not held.paused:
             held.paused = True
             self.keep(hand, now)
-            hand.desk.about("paused", command=held.pause, path=flow.path)
+            hand.desk.about("paused", command=held.pause, path=hand.flow.path)
+        if failed is not None and held.failed != failed.path:
+            held.paused, held.failed = True, failed.path
+            self.keep(hand, now)
+            hand.desk.about("paused", path=failed.path, reason=failed.reason)
 
     def _advance(self, hand: InHand, now: float) -> None:
         hand.flow.advance(now, hand.may_go)
@@ -131,13 +160,44 @@ class Hands:
             hand.flow.advance(now, hand.may_go)
 
     def resume(self, hand: InHand, command: int, now: float) -> None:
-        """Go on after a pause, or forget one that was not reached yet."""
+        """Go on after a pause, or forget one that was not reached yet; a block that failed needs more than that."""
         held, was_paused = hand.held, hand.held.paused
-        held.pause, held.paused = None, False
+        held.pause = None
+        if held.failed is not None:
+            self.keep(hand, now)
+            hand.desk.about("refused", command=command, reason=BLOCK_FAILED)
+            return
+        held.paused = False
         self.keep(hand, now)
         if was_paused:
             hand.desk.about("resumed", command=command, path=hand.flow.path)
         self.settle(hand, now)
+
+    # -------------------------------------------------------------- debug mode
+    def run_again(self, hand: InHand, run: Try, command: int, now: float) -> None:
+        """Run the block of this failed run again; raises `NotWaiting` unless it waits for that."""
+        if hand.held.failed is None or not hand.flow.waits(run):
+            raise NotWaiting
+        hand.held.again = (*hand.held.again[-MOST_AGAIN:], run)
+        self._leave_debug_pause(hand, now)
+        hand.desk.about("resumed", command=command, path=run[0])
+        self.settle(hand, now)
+
+    def roll_back(self, hand: InHand, command: int, now: float) -> None:
+        """Leave debug mode and undo what has finished; raises `NotWaiting` unless a failed block waits."""
+        if hand.held.failed is None:
+            raise NotWaiting
+        hand.held.rolling = True
+        path = hand.held.failed
+        self._leave_debug_pause(hand, now)
+        hand.desk.about("resumed", command=command, path=path, rolled_back=True)
+        self.settle(hand, now)
+
+    def _leave_debug_pause(self, hand: InHand, now: float) -> None:
+        held = hand.held
+        held.pause, held.paused, held.failed = None, False, None
+        hand.flow.decide(held.again, rolling=held.rolling)
+        self.keep(hand, now)
 
     def keep(self, hand: InHand, now: float) -> None:
         """Journal an attempt as it stands."""
@@ -188,7 +248,7 @@ class Hands:
             kind = "rejected"
         del self._held[held.attempt]
         self._say_end(
-            Ended(held.attempt, held.job, kind, end.reason, end.outputs),
+            Ended(held.attempt, held.job, kind, end.reason, end.outputs, end.rolled_back),
             path=end.path,
         )
 
@@ -203,6 +263,8 @@ class Hands:
     def report(self, ended: Ended, *, counts: bool = True, **more: Any) -> None:
         """A row that says how an attempt ended; `counts`: it is the answer to a repeated assign."""
         fields = {"job": ended.job, "attempt": ended.attempt, "reason": ended.reason, "outputs": ended.outputs}
+        if ended.rolled_back:
+            more["rolled_back"] = True
         body = attempt_row(ended.kind, {**fields, "time": self._wall(), **more})
         self._journal.append(ended.kind, ended.attempt if counts else None, body)
 

@@ -32,24 +32,31 @@ create table if not exists rows (
 create table if not exists held (
   robot text not null, attempt integer not null, job text not null, assign blob not null, command integer not null,
   started integer not null, pause integer, paused integer not null, stop text,
-  stop_command integer, elapsed real not null, primary key (robot, attempt)
+  stop_command integer, elapsed real not null, failed text, again text, rolling integer not null default 0,
+  primary key (robot, attempt)
 ) strict, without rowid;
 create table if not exists runs (
   robot text not null, attempt integer not null, path text not null, try integer not null, n integer not null,
-  status text not null, inputs blob, outputs blob, reason text, primary key (robot, attempt, path, try)
+  status text not null, inputs blob, outputs blob, reason text, after text,
+  primary key (robot, attempt, path, try)
 ) strict, without rowid;
 create table if not exists ended (
   robot text not null, attempt integer not null, job text not null, kind text not null, reason text, outputs blob,
-  primary key (robot, attempt)
+  rolled_back integer not null default 0, primary key (robot, attempt)
 ) strict, without rowid;
 """
+_LATER = (
+    ("held", "failed", "text"), ("held", "again", "text"), ("held", "rolling", "integer not null default 0"),
+    ("runs", "after", "text"), ("ended", "rolled_back", "integer not null default 0"),
+)  # fmt: skip
+"""Columns that files of older versions do not have yet; they come last there, too."""
 _ROBOT = "insert or replace into robots values (?, ?, ?, ?)"
 _ROW = "insert into rows values (?, ?, ?, ?, ?, ?)"
 _ACK = "delete from rows where robot = ?1 and seq <= ?2 and seq + span <= ?2"
 _ACK_PART = "update rows set span = seq + span - ?2 - 1, seq = ?2 + 1 where robot = ?1 and seq <= ?2"
 _THIN = "delete from rows where robot = ? and seq > ? and seq <= ?"
 _DROPPED = "update rows set kind = 'dropped', attempt = null, span = ?3, body = x'7b7d' where robot = ?1 and seq = ?2"
-_END = "insert or replace into ended values (?, ?, ?, ?, ?, ?)"
+_END = "insert or replace into ended values (?, ?, ?, ?, ?, ?, ?)"
 _FORGET = """delete from ended where robot = ?1 and attempt <
   (select attempt from ended where robot = ?1 order by attempt desc limit 1 offset ?2)"""
 # Two steps: a primary key that moves past its neighbours would meet them.
@@ -83,6 +90,13 @@ def _connect(path: str) -> sqlite3.Connection:
     return db
 
 
+def _add_columns(db: sqlite3.Connection) -> None:
+    for table, column, kind in _LATER:
+        known = [name for (name,) in db.execute("select name from pragma_table_info(?)", (table,))]
+        if column not in known:
+            db.execute(f"alter table {table} add column {column} {kind}")
+
+
 class JournalFile:
     """One file and its transactions.
 
@@ -96,6 +110,7 @@ class JournalFile:
         try:
             self._db = _connect(str(path))
             self._db.executescript(_SCHEMA)
+            _add_columns(self._db)
         except sqlite3.Error as error:
             raise NoJournal(f"{path} is not a journal: {error}") from error
         self._batches: list[_Batch] = []
@@ -287,7 +302,8 @@ class Journal:
         """The attempt is over: its end is remembered, its place and block runs are not."""
         self._ended[ended.attempt] = ended
         self.unwritten.end(ended.attempt)
-        self._file.write(self, _END, ended.attempt, ended.job, ended.kind, ended.reason, stored(ended.outputs))
+        values = (ended.attempt, ended.job, ended.kind, ended.reason, stored(ended.outputs), ended.rolled_back)
+        self._file.write(self, _END, *values)
         self._ends += 1
         if self._ends % 50 == 1:
             self._file.write(self, _FORGET, MEMORY - 1)
@@ -296,10 +312,10 @@ class Journal:
         """What became of an attempt, as long as it is remembered."""
         if attempt in self._ended:
             return self._ended[attempt]
-        query = "select attempt, job, kind, reason, outputs from ended where robot = ? and attempt = ?"
+        query = "select attempt, job, kind, reason, outputs, rolled_back from ended where robot = ? and attempt = ?"
         for row in self._file.read(query, self.robot, attempt):
-            attempt_, job, kind, reason, outputs = row
-            return Ended(attempt_, job, kind, reason, _load(outputs))
+            attempt_, job, kind, reason, outputs, rolled_back = row
+            return Ended(attempt_, job, kind, reason, _load(outputs), bool(rolled_back))
         return None
 
     def run(self, attempt: int, report: BlockReport) -> None:
@@ -309,10 +325,12 @@ class Journal:
 
     def past(self, attempt: int) -> dict[tuple[str, int], PastRun]:
         """The block runs of an attempt in hand at the last commit, by path and try."""
-        query = "select path, try, n, status, inputs, outputs, reason from runs where robot = ? and attempt = ?"
+        query = "select path, try, n, status, inputs, outputs, reason, after from runs where robot = ? and attempt = ?"
         return {
-            (path, try_): PastRun(n, Phase(status), _load(inputs), _load(outputs), reason)
-            for path, try_, n, status, inputs, outputs, reason in self._file.read(query, self.robot, attempt)
+            (path, try_): PastRun(
+                n, Phase(status), _load(inputs), _load(outputs), reason, None if after is None else Phase(after)
+            )
+            for path, try_, n, status, inputs, outputs, reason, after in self._file.read(query, self.robot, attempt)
         }
 
     # -------------------------------------------------------------- housekeeping
@@ -343,8 +361,12 @@ def _is_answer(kind: str) -> bool:
 
 
 def _held(*row: Any) -> Held:
-    attempt, job, assign, command, started, pause, paused, stop, stop_command, elapsed = row
-    return Held(attempt, job, assign, command, bool(started), pause, bool(paused), stop, stop_command, elapsed)
+    attempt, job, assign, command, started, pause, paused, stop, stop_command, elapsed, failed, again, rolling = row
+    runs = tuple((path, try_) for path, try_ in from_json(again or "[]"))
+    return Held(
+        attempt, job, assign, command, bool(started), pause, bool(paused), stop, stop_command, elapsed, failed, runs,
+        bool(rolling),
+    )  # fmt: skip
 
 
 def _load(data: bytes | None) -> Any:

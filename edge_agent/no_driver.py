@@ -20,6 +20,12 @@ class NoDriver:
     def resume(self, operation: Operation) -> None:
         self.start(operation)
 
+    def tidy(self, key: Key) -> None:
+        self.emit(OperationEvent(key, "tidied"))
+
+    def rehearse(self, operation: Operation) -> str | None:
+        return f"{operation.kind} needs a robot; here is none"
+
     def idle(self) -> bool:
         return True
 

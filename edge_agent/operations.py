@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from edge_agent.mask import NO_MASK, Mask
 from schemas.status import Phase
 
 Key = tuple[int, int]
@@ -22,13 +23,27 @@ class Operation:
     name: str
     inputs: Mapping[str, Any]
     limit_s: float | None = None
+    mask: Mask = field(default=NO_MASK, compare=False, repr=False)
+    """What its driver hides in all that it writes down."""
 
     @property
     def key(self) -> Key:
         return (self.attempt, self.n)
 
 
-Happening = Literal["taken", "carried", "refused", "succeeded", "failed", "stopped", "not_stoppable", "unknown", "log"]
+Happening = Literal[
+    "taken",
+    "carried",
+    "refused",
+    "succeeded",
+    "failed",
+    "stopped",
+    "not_stoppable",
+    "unknown",
+    "log",
+    "tidied",
+    "not_tidied",
+]
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,9 @@ class OperationEvent:
     taken: accepted (start.success) · carried: being carried out (monitor.begin) · refused: nothing moved
     (start.failed) · succeeded, failed: its end · stopped: ended because `stop` was asked and nothing of it moves ·
     not_stoppable: `stop` is not possible, it goes on · unknown: after a restart nobody can tell what became of it ·
-    log: a line of output, the operation goes on.
+    log: a line of output, the operation goes on · tidied, not_tidied: what `tidy` came to.
+
+    holds: with an end: something of it is left (a folder, a reservation) that `tidy` removes.
     """
 
     key: Key
@@ -47,8 +64,10 @@ class OperationEvent:
     reason: str | None = None
     level: int = 1
     text: str = ""
+    holds: bool = False
 
 
+TIDIED: frozenset[str] = frozenset({"tidied", "not_tidied"})
 ENDED: frozenset[str] = frozenset({"refused", "succeeded", "failed", "stopped", "unknown"})
 
 
@@ -80,6 +99,13 @@ class Driver(Protocol):
     def resume(self, operation: Operation) -> None:
         """After a restart of the agent: answers its end, `carried` if it goes on, else `unknown`."""
 
+    def tidy(self, key: Key) -> None:
+        """Remove what an ended operation still holds: answers `tidied` or `not_tidied`, also for one of an earlier
+        boot, and also when it was removed before."""
+
+    def rehearse(self, operation: Operation) -> str | None:
+        """For a dry run: why it could not be carried out, as far as that can be told without moving or waiting."""
+
     def idle(self) -> bool:
         """Nothing that this driver ever started (earlier boots included) still moves."""
 
@@ -105,13 +131,17 @@ class BlockReport:
 
 @dataclass(frozen=True)
 class PastRun:
-    """A block run that the journal remembers of the attempt in hand: its newest phase and values."""
+    """A block run that the journal remembers of the attempt in hand: its newest phase and values.
+
+    after: the newest phase that followed its end (delete, rollback).
+    """
 
     n: int
     status: Phase
     inputs: Mapping[str, Any] | None = None
     outputs: Mapping[str, Any] | None = None
     reason: str | None = None
+    after: Phase | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +152,7 @@ class FlowEnd:
     reason: str | None = None
     outputs: Mapping[str, Any] | None = field(default=None)
     path: str | None = None
+    rolled_back: bool = False
 
 
 class FlowHost(Protocol):
@@ -152,3 +183,9 @@ class FlowHost(Protocol):
 
     def resume(self, operation: Operation) -> None:
         """Have the driver say what became of an operation that was going on before a restart."""
+
+    def tidy(self, key: Key) -> None:
+        """Have the driver remove what an ended operation still holds."""
+
+    def rehearse(self, operation: Operation) -> str | None:
+        """Why the robot could not carry this out, asked in a dry run."""

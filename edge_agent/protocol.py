@@ -9,7 +9,7 @@ from edge_agent.answers import Answers, named_in
 from edge_agent.attempt import CANCEL, REVOKE, VOID, InHand
 from edge_agent.effects import DriverStop, Effect
 from edge_agent.flow.run import BadFlow, RobotFacts
-from edge_agent.hands import Hands
+from edge_agent.hands import Hands, NotWaiting
 from edge_agent.journal import Journal
 from edge_agent.operations import Driver, OperationEvent
 from edge_agent.profile import Profile, Timing
@@ -19,7 +19,8 @@ from edge_agent.sender import Sender
 from schemas.messages import Ack, Assign, Cancel, Control
 from schemas.reading import BadMessage, read
 
-NO_DEBUG = "this agent does not run flows in debug mode"
+NO_DEBUG = "the attempt does not run in debug mode"
+NOT_WAITING = "no such block has failed and waits for a person"
 BEING_STOPPED = "the attempt is being stopped"
 
 
@@ -207,7 +208,7 @@ class AgentCore:
             self._do(hand, control, control.command, now)
 
     def _do(self, hand: InHand, control: Control, command: int, now: float) -> None:
-        if control.do not in ("pause", "resume"):
+        if control.do in ("reRun", "resume_with_rollback") and not hand.assign.debug:
             hand.desk.about("refused", command=command, reason=NO_DEBUG)
         elif hand.held.stop is not None:
             hand.desk.about("refused", command=command, reason=BEING_STOPPED)
@@ -215,8 +216,20 @@ class AgentCore:
             hand.held.pause = command
             self.hands.keep(hand, now)
             self.hands.settle(hand, now)
-        else:
+        elif control.do == "resume":
             self.hands.resume(hand, command, now)
+        else:
+            self._decide(hand, control, command, now)
+
+    def _decide(self, hand: InHand, control: Control, command: int, now: float) -> None:
+        """What a person has decided about the block that failed."""
+        try:
+            if control.do == "reRun":
+                self.hands.run_again(hand, (control.path or "", control.try_ or 0), command, now)
+            else:
+                self.hands.roll_back(hand, command, now)
+        except NotWaiting:
+            hand.desk.about("refused", command=command, reason=NOT_WAITING)
 
     def _is_new(self, command: int, hand: InHand) -> bool:
         """Old and repeated commands are ignored."""

@@ -34,6 +34,12 @@ class Held:
     stop_command: int | None = None
     elapsed: float = 0.0
     """Run time in seconds, without the agent's downtime."""
+    failed: str | None = None
+    """The block that failed in debug mode, as long as the attempt is said to be paused for it."""
+    again: tuple[tuple[str, int], ...] = ()
+    """Failed runs (path, try) whose block a person has run again."""
+    rolling: bool = False
+    """Debug mode was left: what has finished is undone."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,4 @@ class Ended:
     kind: str
     reason: str | None = None
     outputs: Mapping[str, Any] | None = None
+    rolled_back: bool = False

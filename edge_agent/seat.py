@@ -5,9 +5,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Protocol
 
-from edge_agent.effects import DriverResume, DriverStart, DriverStop, Effect, Send
+from edge_agent.effects import DriverResume, DriverStart, DriverStop, DriverTidy, Effect, Send
 from edge_agent.link import Received
-from edge_agent.operations import Driver, Key, OperationEvent
+from edge_agent.operations import Driver, Happening, Key, OperationEvent
 from edge_agent.protocol import AgentCore
 
 _LOG = logging.getLogger(__name__)
@@ -137,12 +137,14 @@ class Seat:
                 self._call(operation.key, lambda: self.driver.resume(operation))
             case DriverStop(key):
                 self._call(key, lambda: self.driver.stop(key))
+            case DriverTidy(key):
+                self._call(key, lambda: self.driver.tidy(key), "not_tidied")
 
-    def _call(self, key: Key, call: Callable[[], None]) -> None:
+    def _call(self, key: Key, call: Callable[[], None], what: Happening = "unknown") -> None:
         try:
             call()
         except Exception:  # noqa: BLE001 - drivers are other people's code
             # A defect of the driver: what moves now is unknown, and that is what is said.
             _LOG.exception("%s: the driver failed in operation %s of attempt %s", self.robot, key[1], key[0])
             self.counters["driver defects"] += 1
-            self.heard(OperationEvent(key, "unknown", reason="the driver failed"))
+            self.heard(OperationEvent(key, what, reason="the driver failed"))

@@ -8,17 +8,19 @@ from pydantic_core import PydanticSerializationError, to_json
 from edge_agent.operations import BlockReport
 from edge_agent.records import Held
 from edge_agent.rows import clean
+from schemas.status import PHASE_STATE
 
 _Values = tuple[Any, ...]
 Statement = tuple[str, tuple[Any, ...]]
 """SQL and its values, without the robot, which comes first."""
-_HOLD = "insert into held values (?1, ?2, ?10, ?11, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+_HOLD = "insert into held values (?1, ?2, ?13, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 _KEEP = """update held set command = ?3, started = ?4, pause = ?5, paused = ?6, stop = ?7, stop_command = ?8,
-  elapsed = ?9 where robot = ?1 and attempt = ?2"""
+  elapsed = ?9, failed = ?10, again = ?11, rolling = ?12 where robot = ?1 and attempt = ?2"""
 _LET_GO = "delete from held where robot = ? and attempt = ?"
-_RUN = """insert into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set n = excluded.n,
+_RUN = """insert into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, null) on conflict do update set n = excluded.n,
   status = excluded.status, inputs = coalesce(excluded.inputs, inputs), outputs = coalesce(excluded.outputs, outputs),
   reason = coalesce(excluded.reason, reason)"""
+_AFTER = "update runs set after = ?5 where robot = ?1 and attempt = ?2 and path = ?3 and try = ?4"
 _DROP_RUNS = "delete from runs where robot = ? and attempt = ?"
 
 
@@ -31,6 +33,7 @@ class Unwritten:
         self._new: dict[int, _Values] = {}
         self._held: dict[int, _Values] = {}
         self._runs: dict[int, dict[tuple[str, int], _Values]] = {}
+        self._after: dict[int, dict[tuple[str, int], str]] = {}
         self._over: list[int] = []
 
     def hold(self, held: Held) -> None:
@@ -40,12 +43,17 @@ class Unwritten:
 
     def keep(self, held: Held) -> None:
         """An attempt in hand as it stands now."""
+        again = to_json(held.again).decode() if held.again else None
         self._held[held.attempt] = (
-            held.command, held.started, held.pause, held.paused, held.stop, held.stop_command, held.elapsed
+            held.command, held.started, held.pause, held.paused, held.stop, held.stop_command, held.elapsed,
+            held.failed, again, held.rolling,
         )  # fmt: skip
 
     def run(self, attempt: int, report: BlockReport) -> None:
-        """How far a block run is; what a report leaves out stays as it was."""
+        """How far a block run is; what a report leaves out stays as it was, and what follows its end is beside it."""
+        if PHASE_STATE[report.status] is None:
+            self._after.setdefault(attempt, {})[report.path, report.try_] = str(report.status)
+            return
         runs = self._runs.setdefault(attempt, {})
         now: _Values = (report.n, str(report.status), stored(report.inputs), stored(report.outputs), report.reason)
         before = runs.get(key := (report.path, report.try_))
@@ -56,7 +64,7 @@ class Unwritten:
 
     def end(self, attempt: int) -> None:
         """Its place and its block runs are not needed any more."""
-        for waiting in (self._new, self._held, self._runs):
+        for waiting in (self._new, self._held, self._runs, self._after):
             waiting.pop(attempt, None)
         if attempt in self._in_file:
             self._over.append(attempt)
@@ -72,13 +80,16 @@ class Unwritten:
         for attempt, runs in self._runs.items():
             for (path, try_), values in runs.items():
                 yield _RUN, (attempt, path, try_, *values)
+        for attempt, after in self._after.items():
+            for (path, try_), phase in after.items():
+                yield _AFTER, (attempt, path, try_, phase)
 
     def committed(self) -> None:
         """The file has it."""
-        if self._held or self._runs or self._over:
+        if self._held or self._runs or self._after or self._over:
             self._in_file -= set(self._over)
             self._in_file |= self._held.keys() | self._runs.keys()
-            for waiting in (self._new, self._held, self._runs, self._over):
+            for waiting in (self._new, self._held, self._runs, self._after, self._over):
                 waiting.clear()
 
 

@@ -38,7 +38,7 @@ class BlockKind:
 
     operation: needs the robot's driver · loop: its children run in passes, `#n` in their path · extra: the label of
     further parameters, which are passed on as they are · one_of: at least one of these parameters must be given ·
-    early: outputs that are readable while the children run.
+    early: outputs that are readable while the children run · reads: an operation that only asks the robot something.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class BlockKind:
     operation: bool = False
     loop: bool = False
     early: bool = False
+    reads: bool = False
     extra: Words | None = None
     one_of: tuple[str, ...] = ()
     sentences: Mapping[str, Words] = field(default_factory=dict)

@@ -28,6 +28,13 @@ RETRY = {
         "try {try} of {name} failed ({reason}); it is tried again", "{name} 第 {try} 次执行失败({reason}),将重新执行"
     ),
 }
+DEBUGGED = {
+    "again": Words(
+        "try {try} of {name} failed ({reason}); a person has it run again",
+        "{name} 第 {try} 次执行失败({reason}),由人工重新执行",
+    ),
+    "rollback": Words("what {name} has done is undone", "回滚 {name} 已完成的操作"),
+}
 INTERRUPTED = {
     "interrupted": Words(
         "nobody can tell what became of {name} when the agent stopped", "代理停止时 {name} 的执行结果无法确认"
@@ -227,6 +234,7 @@ _ROBOT = (
         "robot",
         outputs=("batteryLevel",),
         operation=True,
+        reads=True,
         sentences=INTERRUPTED,
     ),
     BlockKind(
@@ -235,6 +243,7 @@ _ROBOT = (
         "robot",
         outputs=("station", "lastStation"),
         operation=True,
+        reads=True,
         sentences=INTERRUPTED,
     ),
 )
@@ -263,7 +272,7 @@ OPERATION_KINDS = frozenset(name for name, row in BLOCK_KINDS.items() if row.ope
 """Kinds that need the robot's driver; a robot's capabilities name those it has."""
 PURE_KINDS = frozenset(BLOCK_KINDS) - OPERATION_KINDS
 """Kinds that every agent runs by itself."""
-SENTENCES: dict[str, Words] = RETRY | {
+SENTENCES: dict[str, Words] = RETRY | DEBUGGED | {
     key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()
 }
 """Every log sentence of flows, by message key."""

@@ -62,6 +62,16 @@ class RunFolder:
         """Nothing of it lives any more."""
         self.process.unlink(missing_ok=True)
 
+    def remove_work(self) -> str | None:
+        """Remove the folder in which the command worked, if it had one of its own; answers why that failed."""
+        try:
+            shutil.rmtree(self.work)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"{self.work} cannot be removed: {error.strerror or error}"
+        return None
+
     def read_result(self) -> dict[str, Any] | None:
         """How it ended as its launcher saw it; None: the launcher did not live to write it down."""
         return _read_object(self.result)

@@ -45,6 +45,12 @@ class Voice:
                 self._over.add(event.key)
             self.emit(event)
 
+    def say_tidied(self, event: OperationEvent) -> None:
+        """Pass on what tidying up after an operation came to; that follows its end."""
+        with self._lock:
+            if not self._closed:
+                self.emit(event)
+
     def close(self) -> None:
         """Say nothing more."""
         with self._lock:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from edge_agent.flow.debug import ALL, BUT_STOPS
 from edge_agent.flow.engine import Body, Outputs, Step
 from edge_agent.flow.frame import Frame, Place, TooMany
 from edge_agent.flow.signals import Beyond, Broke, Failed, Interrupted, Returned, Signal, Stopped
@@ -83,7 +84,7 @@ async def _holds(step: Step, number: int) -> bool:
         return False
     if number:
         await engine.sleep(step.inputs.get("retryPeriod"))
-    await engine.gate()
+    await engine.gate(step.run.path)
     source = engine.parts.program.source(step.block, "loopCondition")
     try:
         return bool(value_of(source, place.frame.scope))
@@ -135,10 +136,11 @@ async def return_(_: Step) -> Outputs:
 
 async def try_catch(step: Step) -> Outputs:
     """The branch `catch` runs when `try` failed; then the failure goes on, unless it is swallowed."""
+    ignores_stops = bool(step.inputs.get("ignoreAbort"))
     try:
-        await step.branch("try")
+        await step.branch("try", caught=BUT_STOPS if ignores_stops else ALL)
     except Failed as failure:
-        if failure.fatal or (failure.abort and step.inputs.get("ignoreAbort")):
+        if failure.fatal or (failure.abort and ignores_stops):
             raise
         step.publish(error=failure.reason)
         await step.branch("catch")
@@ -226,7 +228,7 @@ async def sub_task(step: Step) -> Outputs:
         raise Failed(f"{problems[0].path}: {problems[0].message}", step.run.path)
     here = step.place
     frame = Frame(routine, inputs, here.frame.variables, here.frame.task)
-    place = Place(frame, f"{step.run.path}/{routine.root.id}", here.until, here.closed)
+    place = Place(frame, f"{step.run.path}/{routine.root.id}", here.until, here.closed, here.caught)
     with suppress(Returned):
         for child in routine.root.branches.get("default", []):
             await step.child(child, place)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from edge_agent.flow.debug import Debug
 from edge_agent.flow.flights import Flights
 from edge_agent.flow.frame import Place, Run
 from edge_agent.flow.program import Program
@@ -34,10 +35,12 @@ class RobotFacts:
 
 @dataclass(frozen=True)
 class World:
-    """What is different at every call; its answers are recorded as outputs, so a replay never asks again."""
+    """What is different at every call; its answers are recorded, so a replay never asks again."""
 
     utc_ms: Callable[[], int]
     fresh_id: Callable[[], str]
+    standing: Callable[[], str | None] = lambda: None
+    """At which site the robot stands, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,16 @@ class Engine:
         self.host = parts.host
         self.recall = parts.recall
         self.tasks = Tasks()
-        self.flights = Flights(parts.host, safe=parts.assign.safe)
+        self.flights = Flights(parts.host, parts.assign.attempt, safe=parts.assign.safe)
         self.root: Task | None = None
         self.beside: list[Task] = []
         self.open: dict[int, Run] = {}
         self.now = now
         self.go = False
+        self.debug = Debug() if parts.assign.debug else None
+        self.mock = parts.assign.mock
+        self.dry_site: str | None = None
+        """Where a dry run has brought the robot in thought."""
         self.live = False
         """Every remembered block run has answered; only then may anything new happen."""
         self.budget = RUNS_PER_TURN
@@ -77,17 +84,18 @@ class Engine:
         """The task being stepped shall begin nothing further."""
         return self.tasks.current.cancelled
 
-    async def gate(self) -> None:
-        """Wait for leave to begin something new; raises `Stopped` instead if it shall not begin."""
+    async def gate(self, path: str) -> None:
+        """Wait for leave to begin something new there; raises `Stopped` instead if it shall not begin."""
         task = self.tasks.current
-        if not self.live or not (task.cancelled or self._may_begin()):
-            await Wait(lambda: self.live and (task.cancelled or self._may_begin()))
+        if not self.live or not (task.cancelled or self._may_begin(path)):
+            await Wait(lambda: self.live and (task.cancelled or self._may_begin(path)))
         if task.cancelled:
             raise Stopped
         self.budget -= 1
 
-    def _may_begin(self) -> bool:
-        return self.go and not self.flights.stopping and self.budget > 0
+    def _may_begin(self, path: str) -> bool:
+        free = self.go and not self.flights.stopping and self.budget > 0
+        return free and (self.debug is None or self.debug.lets(path))
 
     async def settle(self) -> None:
         """Wait, during a cancel, until it is known whether it succeeds; raises `Stopped` if it does."""
@@ -102,9 +110,9 @@ class Engine:
             await Wait(lambda: self.live)
 
     async def sleep(self, milliseconds: int | None) -> None:
-        """Wait that long, anew after a restart; raises `Stopped` on a cancel."""
+        """Wait that long, anew after a restart; raises `Stopped` on a cancel. A dry run waits for nothing."""
         await self.replayed()
-        if not milliseconds:
+        if not milliseconds or self.mock:
             return
         task, until = self.tasks.current, self.now + milliseconds / 1000
         await Wait(lambda: task.cancelled or self.now >= until, until)
@@ -197,14 +205,15 @@ class Step:
     inputs: dict[str, Any]
     child: Callable[[Block, Place], Coroutine[Any, Any, None]]
 
-    def inside(self, number: int | None = None) -> Place:
-        """The place of its children, in that pass if it is a loop."""
+    def inside(self, number: int | None = None, caught: int = 0) -> Place:
+        """The place of its children, in that pass if it is a loop; `caught`: which of their failures it takes."""
+        here = self.place
         path = self.run.path if number is None else f"{self.run.path}#{number}"
-        return Place(self.place.frame, path, self.place.until, self.place.closed)
+        return Place(here.frame, path, here.until, here.closed, max(caught, here.caught))
 
-    async def branch(self, name: str = "default", number: int | None = None) -> None:
+    async def branch(self, name: str = "default", number: int | None = None, caught: int = 0) -> None:
         """Run the children of a branch one after the other."""
-        place = self.inside(number)
+        place = self.inside(number, caught)
         for child in self.block.branches.get(name, ()):
             await self.child(child, place)
 

@@ -1,11 +1,11 @@
 """Robot operations in flight: what a driver says becomes phases, and what the flow wants becomes requests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_agent.flow.signals import ABORTED, INTERRUPTED, Failed, Signal, Stopped
-from edge_agent.operations import BlockReport, FlowHost, Key, Operation, OperationEvent
+from edge_agent.operations import TIDIED, BlockReport, FlowHost, Key, Operation, OperationEvent
 from schemas.status import LogLevel, Phase
 from schemas.values import BadValue, plain
 
@@ -35,10 +35,12 @@ class Flight:
 class Flights:
     """All operations in flight of one attempt."""
 
-    def __init__(self, host: FlowHost, *, safe: bool) -> None:
-        self._host = host
+    def __init__(self, host: FlowHost, attempt: int, *, safe: bool) -> None:
+        self._host, self._attempt = host, attempt
         self._safe = safe
         self.open: dict[Key, Flight] = {}
+        self.tidying: dict[Key, BlockReport] = {}
+        """Operations that have ended, and of which something is being removed."""
         self.stopping = False
         self.refused = False
         self.ever_refused = False
@@ -85,6 +87,8 @@ class Flights:
 
     def feed(self, event: OperationEvent) -> None:
         """Take a driver's word; words about operations that have ended come too late and change nothing."""
+        if event.what in TIDIED:
+            self._tidied(event)
         flight = self.open.get(event.key)
         if flight is None:
             return
@@ -127,6 +131,22 @@ class Flights:
         if flight.failure is None:
             flight.outputs = self._fit(flight.operation, event.outputs)
         self._report(flight, phase, outputs=flight.outputs, reason=reason)
+        if event.holds:
+            self._report(flight, Phase.DELETE_BEGIN)
+            self.tidy(flight.operation.path, flight.operation.n, flight.operation.try_)
+
+    def tidy(self, path: str, n: int, try_: int) -> None:
+        """Have the driver remove what an ended operation still holds; asked again after a restart."""
+        key = (self._attempt, n)
+        self.tidying[key] = BlockReport(path, n, try_, Phase.DELETE_SUCCESS)
+        self._host.tidy(key)
+
+    def _tidied(self, event: OperationEvent) -> None:
+        report = self.tidying.pop(event.key, None)
+        if report is not None and event.what == "not_tidied":
+            report = replace(report, status=Phase.DELETE_FAILED, reason=event.reason or "no reason was given")
+        if report is not None:
+            self._host.block(report)
 
     def _verdict(self, flight: Flight, event: OperationEvent) -> tuple[Phase, str | None]:
         """The last phase of the run with its reason; leaves in the flight how the block ends."""

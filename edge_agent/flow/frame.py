@@ -42,6 +42,7 @@ class Frame:
         self.task = task
         self._blocks = Blocks()
         self._run: dict[str, int] = {}
+        self._inputs = inputs
         self.scope = Scope(Inputs(inputs), self._blocks, variables.values, Task(task))
 
     def publish(self, name: str, values: dict[str, Any], n: int) -> None:
@@ -49,6 +50,13 @@ class Frame:
         if n >= self._run.get(name, 0):
             self._run[name] = n
             self._blocks[name] = Outputs(name, values)
+
+    def as_it_is(self) -> "Frame":
+        """A copy that keeps what blocks have left by now; variables stay those of the task."""
+        copy = Frame(self.routine, self._inputs, self.variables, self.task)
+        copy._blocks.update(self._blocks)
+        copy._run.update(self._run)
+        return copy
 
     def outputs(self) -> dict[str, Any]:
         """What the flow hands out: for each declared output the variable of that name."""
@@ -58,12 +66,14 @@ class Frame:
 @dataclass(frozen=True)
 class Place:
     """Where a block is run: below `path`. closed: its parent has ended, so only remembered runs are repeated ·
-    until: block runs from this number on belong to a further try of a block around it."""
+    until: block runs from this number on belong to a further try of a block around it · caught: who around it takes
+    its failure (`debug.NOBODY` …), which matters in debug mode only."""
 
     frame: Frame
     path: str
     until: int
     closed: bool = False
+    caught: int = 0
 
 
 @dataclass

@@ -51,7 +51,8 @@ class Program:
             if number == ROOT_ID:
                 found = self.main.root if found is None else self.sub(found).root
             elif found is not None:
-                found = next((child for child in found.children() if child.id == number), None)
+                inside = (*found.children(), *found.rollback)
+                found = next((child for child in inside if child.id == number), None)
             if found is None:
                 return None
         return found

@@ -38,6 +38,10 @@ class Recall:
         self._tries[path] = number + 1
         return number
 
+    def last_try(self, path: str) -> int:
+        """Which try of that path was counted last."""
+        return self._tries[path] - 1
+
     def number(self) -> int:
         """The running number of a run that begins now."""
         self._next += 1

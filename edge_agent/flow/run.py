@@ -2,11 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from edge_agent.flow.blocks import strongest
+from edge_agent.flow.debug import Try, Waiting
 from edge_agent.flow.engine import RUNS_PER_TURN, Engine, Parts, RobotFacts, World
 from edge_agent.flow.frame import Frame, Place, Variable
 from edge_agent.flow.program import BadFlow, Program, load
@@ -14,6 +16,7 @@ from edge_agent.flow.recall import FOREVER, Recall
 from edge_agent.flow.signals import ABORTED, Failed, Interrupted, Returned, Signal, Stopped
 from edge_agent.flow.steps import Runner
 from edge_agent.flow.tasks import Wait
+from edge_agent.flow.undo import roll_back
 from edge_agent.operations import FlowEnd, FlowHost, Key, Operation, OperationEvent, PastRun
 from schemas.blocks import OPERATION_KINDS
 from schemas.flow import ROOT_ID
@@ -79,6 +82,23 @@ class FlowRun:
         total = self._engine.parts.program.total - 1
         return round(100 * len(self._engine.done) / total, 1) if total > 0 else None
 
+    # ------------------------------------------------------------ debug mode
+    @property
+    def failed(self) -> Waiting | None:
+        """The failed block about which a person has to decide."""
+        return None if self._engine.debug is None else self._engine.debug.failed
+
+    def waits(self, run: Try) -> bool:
+        """This run has failed and waits for a decision."""
+        return self._engine.debug is not None and self._engine.debug.waits(run)
+
+    def decide(self, again: Iterable[Try], *, rolling: bool) -> None:
+        """What persons have decided so far, also before a restart; `advance` draws the consequences."""
+        debug = self._engine.debug
+        if debug is not None:
+            debug.decided.update(again)
+            debug.rolling = debug.rolling or rolling
+
     @property
     def wake_at(self) -> float | None:
         """When it wants `advance` although nothing happened."""
@@ -129,9 +149,25 @@ class FlowRun:
             other.cancel()
         await Wait(lambda: all(other.done for other in engine.beside))
         signal = _worst(signal, strongest(engine.beside))
+        if engine.debug is not None and engine.debug.rolling:
+            signal = await self._undone(signal)
         root = engine.tasks.current
         await Wait(lambda: root.cancelled or not engine.flights.stopping)
-        self.end = self._ended(signal, frame)
+        await Wait(lambda: not engine.flights.tidying)
+        end = self._ended(signal, frame)
+        rolled_back = engine.debug is not None and engine.debug.rolling
+        self.end = replace(end, rolled_back=True) if rolled_back else end
+
+    async def _undone(self, signal: Signal | None) -> Signal | None:
+        """Undo what has finished; the flow ends as it has failed, and says what could not be undone."""
+        engine = self._engine
+        if engine.debug is None or not isinstance(signal, Failed):
+            return signal
+        try:
+            trouble = await roll_back(engine, engine.debug, self._runner)
+        except Signal as other:
+            return other
+        return signal if trouble is None else Failed(f"{signal.reason}; {trouble}", signal.path)
 
     async def _main(self, place: Place) -> Signal | None:
         try:

@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 
 from edge_agent.flow.blocks import REPEATED, WORK
+from edge_agent.flow.debug import ALL, NOBODY, Waiting, takes
 from edge_agent.flow.engine import Engine, Step
 from edge_agent.flow.flights import Flight
 from edge_agent.flow.frame import Place, Run
 from edge_agent.flow.plan import Given
 from edge_agent.flow.recall import has_ended
+from edge_agent.flow.rehearsal import arrive, rehearse
 from edge_agent.flow.signals import ABORTED, INTERRUPTED, Beyond, Broke, Failed, Interrupted, Returned, Signal, Stopped
 from edge_agent.flow.tasks import Wait
 from edge_agent.operations import Operation, PastRun
@@ -18,7 +20,7 @@ from schemas.blocks import BLOCK_KINDS
 from schemas.expression import BadExpression
 from schemas.flow import SUB_TASK, Block
 from schemas.flow_params import value_of
-from schemas.status import PHASE_STATE, BlockState, Phase
+from schemas.status import PHASE_STATE, BlockState, LogLevel, Phase
 from schemas.values import BadValue, plain
 
 MAX_INPUT_BYTES = 49_152
@@ -29,7 +31,7 @@ class Runner:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._mock = engine.parts.assign.mock
+        self._mock, self._debug = engine.mock, engine.debug
         self._safe = engine.parts.assign.safe
 
     async def block(self, block: Block, at: Place) -> None:
@@ -37,15 +39,39 @@ class Runner:
         failures = number = 0
         while True:
             try:
-                await self._once(block, at)
+                await self._once(block, at, ALL if failures < block.retry.times else NOBODY)
             except Failed as failure:
                 number += 1
                 failures += not failure.cut
-                if failure.fatal or (failures > block.retry.times and not failure.cut):
+                if not failure.fatal and (failures <= block.retry.times or failure.cut):
+                    await self._again(block, at, number, failure)
+                elif not await self._decided(block, at, number, failure):
                     raise
-                await self._again(block, at, number, failure)
             else:
                 return
+
+    async def _decided(self, block: Block, at: Place, number: int, failure: Failed) -> bool:
+        """In debug mode, wait for a person; answers whether the block is to be run again."""
+        engine, debug, path = self._engine, self._debug, f"{at.path}/{block.id}"
+        if debug is None or failure.fatal:
+            return False
+        if engine.recall.peek(path, at.until) is not None:
+            return True
+        if at.closed or debug.rolling or takes(at.caught, failure):
+            return False
+        failed = Waiting(path, engine.recall.last_try(path), debug.last_n(path), failure.reason)
+        debug.wait(failed)
+        task = engine.tasks.current
+        await Wait(lambda: engine.live and (task.cancelled or debug.is_decided(failed.key)))
+        again = not (task.cancelled or debug.rolling)
+        debug.leave(failed.key, again=again)
+        if task.cancelled:
+            raise Stopped
+        if again:
+            await engine.gate(path)
+            args = {"name": block.name, "try": number, "reason": failure.reason}
+            engine.host.log(path, LogLevel.INFO, "block", message="again", args=args)
+        return again
 
     async def _again(self, block: Block, at: Place, number: int, failure: Failed) -> None:
         """Come to the next try, or leave with the failure if the journal knows of none."""
@@ -55,39 +81,53 @@ class Runner:
         if at.closed:
             raise failure
         await engine.sleep(0 if failure.cut else block.retry.interval)
-        await engine.gate()
+        await engine.gate(path)
         args = {"name": block.name, "try": number, "reason": failure.reason}
         engine.host.log(path, 2, "block", message="retry", args=args)
 
-    async def _once(self, block: Block, at: Place) -> None:
+    async def _once(self, block: Block, at: Place, caught: int) -> None:
         engine, path = self._engine, f"{at.path}/{block.id}"
         past = engine.recall.peek(path, at.until)
         if past is None:
             if at.closed:
                 raise Beyond
-            await engine.gate()
+            await engine.gate(path)
         engine.count_run(path)
         try_ = engine.recall.begin(path)
         run = Run(path, past.n if past else engine.recall.number(), try_, block.name, block.kind)
-        inner = Place(at.frame, at.path, engine.recall.until(path, at.until), at.closed)
+        inner = Place(at.frame, at.path, engine.recall.until(path, at.until), at.closed, max(caught, at.caught))
+        if self._debug is not None:
+            self._debug.begun(path, run.n)
         if at.frame.routine is engine.parts.program.main:
             engine.done.add(block.path)
+        try:
+            await self._run(block, inner, run, past)
+        finally:
+            if self._debug is not None:
+                self._debug.again.discard(path)
+
+    async def _run(self, block: Block, at: Place, run: Run, past: PastRun | None) -> None:
         if past is not None and has_ended(past):
-            work = partial(self._recorded, block, inner, run, past)
+            work = partial(self._recorded, block, at, run, past)
             if _runs_beside(block, past.inputs):
-                engine.run_beside(work)
+                self._engine.run_beside(work)
             else:
                 await work()
         else:
-            await self._really(block, inner, run, past)
+            await self._really(block, at, run, past)
 
     # ------------------------------------------------------------ what the journal remembers
     async def _recorded(self, block: Block, at: Place, run: Run, past: PastRun) -> None:
         """Answer with what was recorded, after repeating whatever the block did to the scope."""
         signal = await self._repeat(block, at, run, past)
-        state = PHASE_STATE[past.status] or BlockState.SUCCEEDED
+        if past.after is Phase.DELETE_BEGIN:
+            self._engine.flights.tidy(run.path, run.n, run.try_)
+        state = PHASE_STATE[past.status]
         if state is BlockState.SUCCEEDED:
             at.frame.publish(block.name, dict(past.outputs or {}), run.n)
+            self._finish(block, at, run, past.after)
+            if self._is_mock(block):
+                arrive(self._engine, past.inputs or {})
             if isinstance(signal, Broke | Returned):
                 raise signal
             return
@@ -159,11 +199,11 @@ class Runner:
         return values
 
     def _step(self, block: Block, at: Place, run: Run, inputs: dict[str, Any]) -> Step:
-        place = Place(at.frame, run.path, at.until, at.closed)
+        place = Place(at.frame, run.path, at.until, at.closed, at.caught)
         return Step(self._engine, block, place, run, inputs, self.block)
 
     async def _pure(self, block: Block, at: Place, run: Run, past: PastRun | None, inputs: dict[str, Any]) -> None:
-        engine, open_place = self._engine, Place(at.frame, at.path, at.until)
+        engine, open_place = self._engine, Place(at.frame, at.path, at.until, caught=at.caught)
         if past is not None and not _is_container(block):
             await engine.replayed()
         try:
@@ -172,16 +212,24 @@ class Runner:
             if _is_container(block):
                 await engine.settle()
         except Signal as signal:
-            self._left(block, run, signal)
+            self._left(block, at, run, signal)
             raise
         at.frame.publish(block.name, outputs or {}, run.n)
         engine.end(run, Phase.MONITOR_SUCCESS, outputs=outputs)
+        self._finish(block, at, run)
 
-    def _left(self, block: Block, run: Run, signal: Signal) -> None:
+    def _finish(self, block: Block, at: Place, run: Run, after: Phase | None = None) -> None:
+        """Remember what a run has done that can be undone; only in debug mode anybody may ask for that."""
+        if self._debug is not None and block.rollback:
+            undone = after if after is not None and after.startswith("rollback") else None
+            self._debug.finish(block, at, run.path, run.n, run.try_, undone)
+
+    def _left(self, block: Block, at: Place, run: Run, signal: Signal) -> None:
         """The row of a block that a signal leaves."""
         engine = self._engine
         if isinstance(signal, Broke | Returned):
             engine.end(run, Phase.MONITOR_SUCCESS)
+            self._finish(block, at, run)
         elif isinstance(signal, Failed):
             signal.path = signal.path or run.path
             engine.end(run, Phase.MONITOR_FAILED, reason=signal.reason)
@@ -196,23 +244,26 @@ class Runner:
 
     async def _operation(self, block: Block, at: Place, run: Run, past: PastRun | None, inputs: dict[str, Any]) -> None:
         engine = self._engine
-        if self._is_mock(block):
-            outputs = dict.fromkeys(_row(block).outputs)
-            at.frame.publish(block.name, outputs, run.n)
-            engine.end(run, Phase.MOCK_SUCCESS, outputs=outputs)
-            return
         limit = None if block.limit_ms is None else block.limit_ms / 1000
         number = engine.parts.assign.attempt
         operation = Operation(number, run.n, run.path, run.try_, block.kind, block.name, inputs, limit)
-        flights = engine.flights
+        if self._is_mock(block):
+            outputs = rehearse(engine, operation, run)
+        else:
+            outputs = await self._carried_out(operation, past)
+        at.frame.publish(block.name, outputs, run.n)
+        self._finish(block, at, run)
+
+    async def _carried_out(self, operation: Operation, past: PastRun | None) -> dict[str, Any]:
+        engine, flights = self._engine, self._engine.flights
         flight = flights.start(operation) if past is None else flights.resume(operation, past.status)
         await self._fly(flight)
-        engine.open.pop(run.n, None)
+        engine.open.pop(operation.n, None)
         if isinstance(flight.failure, Failed) and flight.failure.cut and not self._safe:
-            raise Interrupted(run.path, run.name)
+            raise Interrupted(operation.path, operation.name)
         if flight.failure is not None:
             raise flight.failure
-        at.frame.publish(block.name, dict(flight.outputs or {}), run.n)
+        return dict(flight.outputs or {})
 
     async def _fly(self, flight: Flight) -> None:
         """Wait for the end of an operation; ask for it once if the task is cancelled or the time is over."""

@@ -9,6 +9,7 @@ from edge_agent.simulator.actions import ACTIONS, Action, Refused, Standing, Wor
 from edge_agent.simulator.faults import Faults
 from edge_agent.simulator.floor import Place
 from edge_agent.simulator.motions import Motion, MotionLog, Outcome, State
+from edge_agent.simulator.picture import picture
 from edge_agent.simulator.physics import FULL, charged, motion_of, standing_after, standing_of, state_of
 from edge_agent.simulator.timers import Timer, Timers
 
@@ -64,6 +65,17 @@ class Body:
         if fault and fault.what in ("drop_link", "crash"):
             self._schedule_accident(fault, going.motion)
 
+    def objection(self, operation: Operation) -> str | None:
+        """Why it would refuse this if it stood as it does now; nothing moves, and no fault is used up."""
+        plan = ACTIONS[self.robot.kind].get(operation.kind)
+        if plan is None:
+            return f"a robot of kind {self.robot.kind} cannot carry out {operation.kind}"
+        try:
+            plan(self._world, self.robot, self.standing(), operation)
+        except Refused as refused:
+            return str(refused)
+        return None
+
     def stop(self, key: Key) -> None:
         """Stand still; `heard` is told before this returns."""
         self._end(self._going[key], "stopped", self._timers.now())
@@ -95,6 +107,12 @@ class Body:
         """x, y and heading for the map; only for a robot that has a place."""
         place = self.standing().place
         return self._world.floor.point(place) if place else (0.0, 0.0, None)
+
+    def photograph(self) -> bytes:
+        """A PNG of the floor with the robot on it."""
+        x, y, _ = self.point()
+        nodes = [(node.x, node.y) for node in self._world.fleet.plan.nodes.values()]
+        return picture(nodes, (x, y) if self.standing().place is not None else None)
 
     def charging(self) -> bool:
         """Stands at a charger and is not full."""

@@ -166,6 +166,42 @@ def works_on_after_the_next_boot(bench: Bench) -> None:
     assert bench.until_end(2) == "succeeded"
 
 
+def tidies_up_and_says_so(bench: Bench) -> None:
+    bench.driver.start(bench.quick(1))
+    bench.until_end(1)
+    bench.driver.tidy((1, 1))
+    bench.until(lambda: bench.said()[-1] == "tidied", "what it left is removed")
+    bench.driver.tidy((1, 1))
+    bench.until(lambda: bench.said().count("tidied") == 2, "asked again it answers again")
+    assert not bench.left_behind()
+
+
+def tidies_up_after_an_earlier_boot(bench: Bench) -> None:
+    bench.driver.start(bench.quick(1))
+    bench.until_end(1)
+    bench.agent_dies()
+    bench.driver.tidy((1, 1))
+    bench.until(lambda: bench.said() == ["tidied"], "what the last boot left is removed")
+    assert not bench.left_behind()
+
+
+def says_whether_something_is_left(bench: Bench) -> None:
+    bench.driver.start(bench.quick(1))
+    bench.until_end(1)
+    assert bench.events[-1].holds == bench.left_behind()
+
+
+def rehearses_without_moving(bench: Bench) -> None:
+    assert bench.driver.rehearse(bench.quick(1)) is None
+    assert bench.driver.rehearse(bench.impossible(2))
+    assert "DanceBp" in str(bench.driver.rehearse(operation("DanceBp", 3)))
+    bench.a_while()
+    assert bench.said() == []
+    assert not bench.moves()
+    bench.driver.start(bench.quick(1))
+    assert bench.until_end(1) == "succeeded"
+
+
 def declares_what_the_words_know(bench: Bench) -> None:
     assert set(bench.driver.capabilities) <= OPERATION_KINDS | {"stops_with_agent"}
     bench.driver.telemetry()
@@ -190,5 +226,9 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     knows_nothing_of_what_it_never_began,
     is_idle_only_when_nothing_of_an_earlier_boot_moves,
     works_on_after_the_next_boot,
+    tidies_up_and_says_so,
+    tidies_up_after_an_earlier_boot,
+    says_whether_something_is_left,
+    rehearses_without_moving,
     declares_what_the_words_know,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent.effects import DriverResume, DriverStart, DriverStop, Effect, Send
+from edge_agent.effects import DriverResume, DriverStart, DriverStop, DriverTidy, Effect, Send
 from edge_agent.journal import Journal, JournalFile
 from edge_agent.operations import Key, Operation, OperationEvent, Telemetry
 from edge_agent.profile import Profile, Timing
@@ -41,6 +41,8 @@ class ScriptedDriver:
     events: list[OperationEvent] = field(default_factory=list)
     capabilities: tuple[str, ...] = ("CAgvOperationBp", "stops_with_agent")
     shown: Telemetry = field(default_factory=Telemetry)
+    holds: bool = False
+    """What it ends leaves something behind."""
     deaf: bool = False
     """It does not hear `stop`."""
 
@@ -67,6 +69,12 @@ class ScriptedDriver:
         else:
             self.events.append(self.ends.get(operation.key, OperationEvent(operation.key, "unknown")))
 
+    def tidy(self, key: Key) -> None:
+        self.events.append(OperationEvent(key, "tidied"))
+
+    def rehearse(self, operation: Operation) -> str | None:
+        return "there is no such site" if operation.inputs.get("targetSiteLabel") == "nowhere" else None
+
     def idle(self) -> bool:
         return not self.moving and not self.busy
 
@@ -82,7 +90,7 @@ class ScriptedDriver:
 
     def end(self, key: Key, what: Any, **more: Any) -> None:
         self.moving.pop(key, None)
-        self.ends[key] = OperationEvent(key, what, **more)
+        self.ends[key] = OperationEvent(key, what, **({"holds": self.holds} | more))
         self.events.append(self.ends[key])
 
 
@@ -146,6 +154,8 @@ class Bench:
                 self.driver.stop(key)
             case DriverResume(operation):
                 self.driver.resume(operation)
+            case DriverTidy(key):
+                self.driver.tidy(key)
             case Send():
                 self.sent.append(effect)
 

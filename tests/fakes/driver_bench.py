@@ -60,6 +60,10 @@ class Bench(ABC):
         """Something that the driver started moves, as the world sees it."""
 
     @abstractmethod
+    def left_behind(self) -> bool:
+        """Something of the operation (1, 1) lies about, although it has ended."""
+
+    @abstractmethod
     def pass_time(self) -> None:
         """Let the world go on a little."""
 
@@ -134,6 +138,9 @@ class SimulatedBench(Bench):
     def moves(self) -> bool:
         return any(motion.outcome is None for motion in read_motions(self.folder / "motions.jsonl"))
 
+    def left_behind(self) -> bool:
+        return False
+
     def pass_time(self) -> None:
         self.stage.timers.pass_(0.5)
         time.sleep(0.001)
@@ -180,6 +187,9 @@ class RpaBench(Bench):
     def living(self) -> list[psutil.Process]:
         """Of the nested processes, those that live."""
         return [found for entry in self.pids.iterdir() if (found := _living(int(entry.name)))]
+
+    def left_behind(self) -> bool:
+        return (self.folder / "data" / "rpa" / "1-1" / "work").exists()
 
     def pass_time(self) -> None:
         time.sleep(0.02)

@@ -1,13 +1,13 @@
 """A robot that does what a script says, a host that keeps every row, and a bench that drives a flow through both."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_agent.flow.run import FlowRun, RobotFacts, World
-from edge_agent.operations import BlockReport, FlowEnd, Key, Operation, OperationEvent, PastRun
+from edge_agent.operations import ENDED, BlockReport, FlowEnd, Key, Operation, OperationEvent, PastRun
 from schemas.messages import Assign
-from schemas.status import Phase
+from schemas.status import PHASE_STATE, Phase
 
 
 class Crash(Exception):
@@ -37,6 +37,14 @@ class Robot:
     known: dict[Key, tuple[Answer, float]] = field(default_factory=dict)
     over: dict[Key, OperationEvent] = field(default_factory=dict)
     forgets: bool = False
+    objections: dict[str, str] = field(default_factory=dict)
+    """Why it would refuse blocks of these names in a dry run."""
+    holds: bool = False
+    """Its operations leave something behind."""
+    messy: dict[str, str] = field(default_factory=dict)
+    """Why that cannot be removed, by block name."""
+    tidied: list[Key] = field(default_factory=list)
+    names: dict[Key, str] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
 
     def start(self, operation: Operation) -> None:
@@ -46,6 +54,7 @@ class Robot:
         answer = answers[min(turn, len(answers) - 1)]
         self.started.append((operation.path, operation.try_))
         self.known[operation.key] = (answer, self.now)
+        self.names[operation.key] = operation.name
         if answer.what != "refused":
             self.say(operation.key, "taken")
             self.say(operation.key, "carried")
@@ -54,7 +63,8 @@ class Robot:
 
     def say(self, key: Key, what: Any, answer: Answer | None = None, after: float = 0.0) -> None:
         outputs, reason = (answer.outputs, answer.reason) if answer else (None, None)
-        self.queue.append((self.now + after, OperationEvent(key, what, outputs, reason)))
+        holds = self.holds and what in ENDED
+        self.queue.append((self.now + after, OperationEvent(key, what, outputs, reason, holds=holds)))
 
     def stop(self, key: Key) -> None:
         if key in self.over:
@@ -75,6 +85,12 @@ class Robot:
             self.queue.append((self.now, self.over[key]))
         else:
             self.say(key, "carried")
+
+    def tidy(self, key: Key) -> None:
+        self.tidied.append(key)
+        trouble = self.messy.get(self.names[key])
+        what: Any = "tidied" if trouble is None else "not_tidied"
+        self.queue.append((self.now, OperationEvent(key, what, reason=trouble)))
 
     def take(self) -> OperationEvent | None:
         """The next event that is due."""
@@ -124,6 +140,12 @@ class Host:
     def resume(self, operation: Operation) -> None:
         self.robot.resume(operation)
 
+    def tidy(self, key: Key) -> None:
+        self.robot.tidy(key)
+
+    def rehearse(self, operation: Operation) -> str | None:
+        return self.robot.objections.get(operation.name)
+
 
 def past_of(rows: list[BlockReport]) -> dict[tuple[str, int], PastRun]:
     """What a journal remembers of those rows."""
@@ -133,7 +155,11 @@ def past_of(rows: list[BlockReport]) -> dict[tuple[str, int], PastRun]:
         inputs = row.inputs if row.inputs is not None or old is None else old.inputs
         outputs = row.outputs if row.outputs is not None or old is None else old.outputs
         reason = row.reason if row.reason is not None or old is None else old.reason
-        found[row.path, row.try_] = PastRun(row.n, row.status, inputs, outputs, reason)
+        after = old.after if old else None
+        if PHASE_STATE[row.status] is None and old is not None:
+            found[row.path, row.try_] = replace(old, after=row.status)
+            continue
+        found[row.path, row.try_] = PastRun(row.n, row.status, inputs, outputs, reason, after)
     return found
 
 
@@ -149,9 +175,10 @@ class Ids:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.here: str | None = None
 
     def world(self) -> World:
-        return World(self.time, lambda: f"id-{self.time()}")
+        return World(self.time, lambda: f"id-{self.time()}", lambda: self.here)
 
     def time(self) -> int:
         self.calls += 1

@@ -84,6 +84,12 @@ class Body:
         """It stopped with its agent, and nobody knows how far it had come."""
         self.emit(OperationEvent(operation.key, "unknown"))
 
+    def tidy(self, key: Key) -> None:
+        """Nothing is left behind."""
+
+    def rehearse(self, operation: Operation) -> str | None:
+        """It could."""
+
     def idle(self) -> bool:
         """Nothing moves."""
         return not self.moving

@@ -193,7 +193,7 @@ def test_debug_commands_and_late_pauses_are_refused(b: Bench) -> None:
     assert b.about() == [
         "accepted",
         "noted",
-        "refused this agent does not run flows in debug mode",
+        "refused the attempt does not run in debug mode",
         "noted",
         "noted",
         "refused the attempt is being stopped",

@@ -227,8 +227,6 @@ def test_a_queue_time_out_ends_a_job_that_nobody_took() -> None:
         ({"target": {"queue": "main", "robots": ["r1"]}}, "/target"),
         ({"target": {"robots": ["ghost"]}}, "/target/robots"),
         ({"on_lost": "requeue"}, "/on_lost"),
-        ({"mock": True}, "/mock"),
-        ({"debug": True}, "/debug"),
         ({"parameters": {"x": 1}}, "/parameters/x"),
     ],
 )
