@@ -29,7 +29,8 @@ SUBCOMMANDS = {
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
     "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
-    "token": Subcommand("cli.token", "app", "Create and revoke tokens, on the box itself."),
+    "token": Subcommand("cli.token", "app", "Create, list and revoke tokens, on the box itself."),
+    "user": Subcommand("cli.user", "app", "Add, list, lock and remove accounts, on the box itself."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

@@ -1,21 +1,44 @@
 """Accounts and tokens from the box itself: through the controller while it runs, directly while it does not."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cli.client import KEY_FILE, NOT_REACHABLE, REFUSED, Refused, usage
+import typer
+
+from cli.client import KEY_FILE, NOT_FOUND, NOT_REACHABLE, REFUSED, Refused, usage
+from cli.options import render
 from config.credentials import digest, hash_password, new_password, new_token
 from controller.client import Client, ControllerDown, NoAnswer
-from controller.direct import carry_out, has_people
-from controller.errors import Refused as Refusal
+from controller.direct import DATABASE, carry_out, has_people
+from controller.errors import Refused as RefusedHere
 from controller.lock import DataInUse
-from schemas.commands import Caller
+from controller.store.queries import Reader, Unreadable
+from schemas.commands import Caller, Refusal
 from schemas.ids import uuid7
 
 OWN_TOKEN, FIRST_ADMIN, DEMO = "cli", "admin", "demo"
 DAY_US = 86_400_000_000
+PAGE = 200
+
+Data = Annotated[Path | None, typer.Option("--data-dir", help="The box's data directory (or YARDMASTER_DATA_DIR).")]
+
+
+def plain(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose refusals are shown as those of all others."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        try:
+            command(**given)
+        except Refused as refused:
+            render(refused, as_json=False)
+            raise typer.Exit(refused.exit_code) from refused
+
+    return run
 
 
 def caller() -> Caller:
@@ -41,8 +64,14 @@ def ask(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, Any]:
     except NoAnswer as error:
         raise Refused(NOT_REACHABLE, "controller.no_answer", "the controller did not answer; try again") from error
     if answer.error is not None:
-        raise Refused(REFUSED, answer.error.code, answer.error.message)
+        raise _refused(answer.error)
     return answer.ok or {}
+
+
+def _refused(refusal: Refusal) -> Refused:
+    exit_code = NOT_FOUND if refusal.code.endswith(".not_found") else REFUSED
+    details = [detail.model_dump(by_alias=True) for detail in refusal.details]
+    return Refused(exit_code, refusal.code, refusal.message, details)
 
 
 def _directly(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -50,8 +79,23 @@ def _directly(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, A
         return carry_out(data_dir, command, args, caller())
     except DataInUse as error:
         raise Refused(NOT_REACHABLE, "box.busy", f"{error}; try again in a moment") from error
-    except Refusal as refused:
-        raise Refused(REFUSED, refused.refusal.code, refused.refusal.message) from refused
+    except RefusedHere as refused:
+        raise _refused(refused.refusal) from refused
+
+
+def read(data_dir: Path, page_of: Callable[..., Any]) -> list[dict[str, Any]]:
+    """All items of a list that the database has, page by page; raises `Refused`."""
+    items: list[dict[str, Any]] = []
+    after: str | None = None
+    try:
+        with Reader(data_dir / DATABASE).reading() as db:
+            while True:
+                page = page_of(db, PAGE, after)
+                items += [item.model_dump(mode="json") for item in page.items]
+                if (after := page.next) is None:
+                    return items
+    except Unreadable as error:
+        raise Refused(NOT_REACHABLE, "store.unavailable", f"{error}; has a box run on {data_dir}?") from error
 
 
 def make_token(data_dir: Path, given: dict[str, Any]) -> str:
@@ -85,7 +129,7 @@ def demo_account(data_dir: Path) -> None:
     values = {"user": DEMO, "name": "Demonstration", "role": "admin", "password": hash_password(new_password())}
     try:
         carry_out(data_dir, "user.add", values, caller())
-    except Refusal as refused:
+    except RefusedHere as refused:
         if refused.refusal.code != "user.exists":
             raise
 

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import os
 import socket
 import sys
 import time
@@ -57,6 +58,7 @@ def serve(
 
 def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
     """Supervise until SIGTERM or SIGINT; the exit code."""
+    os.umask(0o077)  # the box's data, hashes of passwords among them, are for its own user only
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     with ExitStack() as closing:
         try:

@@ -52,6 +52,11 @@ def text(value: Any) -> Text:
     return Text(str(value), style=COLOURS.get(str(value), ""))
 
 
+def as_json(value: Any) -> None:
+    """For machines."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
 def moment(value: Any) -> str | None:
     """An RFC 3339 time to the second; the box's own words, so UTC stays UTC."""
     return f"{value[:10]} {value[11:19]}" if isinstance(value, str) and value else None

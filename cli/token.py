@@ -1,22 +1,20 @@
 """`yardmaster token …`: tokens for systems and robots, made on the box."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.client import Refused, usage
+from cli import show
 from cli.main import plain_app
-from cli.options import render
-from cli.people import DAY_US, ask, folder, make_token
+from cli.people import DAY_US, Data, ask, folder, make_token, plain, read
 from config.clock import instant
+from controller.store.queries import accounts
 
-app = plain_app(no_args_is_help=True, help="Create and revoke tokens, on the box itself.")
-
-Data = Annotated[Path | None, typer.Option("--data-dir", help="The box's data directory (or YARDMASTER_DATA_DIR).")]
+app = plain_app(no_args_is_help=True, help="Create, list and revoke tokens, on the box itself.")
 
 
 @app.command("create")
+@plain
 def create(
     name: Annotated[str, typer.Argument(help="What it is for; shown in lists and in the audit.")],
     role: Annotated[str, typer.Option("--role", help="viewer, operator, admin, or robot.")] = "viewer",
@@ -28,24 +26,38 @@ def create(
     """Make a token and print it on the last line; it is not shown again. Works whether the box runs or not."""
     end = None if days is None else instant().utc_us + days * DAY_US
     given = {"name": name, "role": role, "areas": area or [], "robot": robot, "expires_at": end}
-    try:
-        if role not in ("viewer", "operator", "admin", "robot"):
-            raise usage("--role is viewer, operator, admin or robot")
-        text = make_token(folder(data_dir), given)
-    except Refused as refused:
-        render(refused, as_json=False)
-        raise typer.Exit(refused.exit_code) from refused
-    typer.echo(text)
+    typer.echo(make_token(folder(data_dir), given))
+
+
+@app.command("list")
+@plain
+def list_tokens(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, data_dir: Data = None
+) -> None:
+    """List tokens, those that were revoked too; what they open with is not kept."""
+    found = read(folder(data_dir), accounts.page_of_tokens)
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [
+        (t["id"], t["name"], t["role"], ", ".join(t["areas"]) or t["robot"] or "all", _end(t),
+         show.moment(t["used_at"]), show.moment(t["created_at"]), t["created_by"])
+        for t in found
+    ]  # fmt: skip
+    show.table(("id", "name", "role", "reaches", "ends", "last used", "made", "by"), rows)
+
+
+def _end(token: dict[str, Any]) -> str:
+    if token["revoked_at"] is not None:
+        return f"revoked by {token['revoked_by']}"
+    return show.moment(token["expires_at"]) or "never"
 
 
 @app.command("revoke")
+@plain
 def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="The token's id, as the list of tokens shows it.")],
     data_dir: Data = None,
 ) -> None:
     """Have a token open nothing from now on."""
-    try:
-        ask(folder(data_dir), "token.revoke", {"token": token})
-    except Refused as refused:
-        render(refused, as_json=False)
-        raise typer.Exit(refused.exit_code) from refused
+    ask(folder(data_dir), "token.revoke", {"token": token})

@@ -1,14 +1,18 @@
 """Carrying out a command about people while no controller runs: the data directory is locked for that moment."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from config.clock import instant
 from controller.core_settings import CoreSettings
 from controller.desk import Desk
 from controller.errors import Refused
 from controller.lock import DataLock
-from controller.service import audit
+from controller.service import as_refusal, audit
 from controller.service.people import PeopleService
 from controller.store import accounts
 from controller.store.connection import Store
@@ -32,7 +36,11 @@ def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller
         handler = PeopleService(desk).handlers().get(command)
         if handler is None:
             raise Refused("command.unknown", f"{command} needs the controller.")
-        asked = COMMANDS[command].model_validate(args)
+        try:
+            asked = COMMANDS[command].model_validate_json(json.dumps(args))
+        except ValidationError as error:
+            refusal = as_refusal(error)
+            raise Refused(refusal.code, refusal.message, refusal.details) from error
         with store.transaction():
             was = audit.before(store.db, command, asked)
             answer = handler(asked, caller)
@@ -47,6 +55,7 @@ class _Opened:
         self._data_dir = data_dir
 
     def __enter__(self) -> Store:
+        os.umask(0o077)  # what is made here is for whoever runs the box and nobody else
         self._lock = DataLock.take(self._data_dir, PATIENCE_S)
         try:
             self._store = Store.open(self._data_dir / DATABASE)

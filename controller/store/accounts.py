@@ -37,10 +37,10 @@ def add_user(db: sqlite3.Connection, name: str, values: dict[str, Any], who: str
     )
 
 
-def change_user(db: sqlite3.Connection, name: str, us: int, **values: Any) -> None:
+def change_user(db: sqlite3.Connection, which: str, us: int, /, **values: Any) -> None:
     """Change columns of an account."""
     names = ", ".join(f"{column} = ?" for column in values)
-    db.execute(f"update users set {names}, changed_at = ? where id = ?", (*values.values(), us, name))  # noqa: S608
+    db.execute(f"update users set {names}, changed_at = ? where id = ?", (*values.values(), us, which))  # noqa: S608
 
 
 def delete_user(db: sqlite3.Connection, name: str) -> None:

@@ -154,9 +154,8 @@ def test_fifty_posts_at_once_with_one_key_are_one_job(shift: Shift) -> None:
     body = next(b for tick in range(500) for b in next_submissions(shift.dice, tick) if b["deployment"] == "labels")
 
     def post(_: int) -> tuple[int, str]:
-        answer = httpx.post(
-            f"{shift.stage.url}/api/v1/jobs", json=body, headers={"Idempotency-Key": "order-4711"}, timeout=30
-        )
+        headers = {"Idempotency-Key": "order-4711"} | shift.stage.headers()
+        answer = httpx.post(f"{shift.stage.url}/api/v1/jobs", json=body, headers=headers, timeout=30)
         return answer.status_code, answer.json()["items"][0]["id"]
 
     with ThreadPoolExecutor(50) as people:

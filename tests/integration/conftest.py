@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.box import Box
+from tests.fakes.people import People
 from tests.fakes.yard import FakeRobot
 
 
@@ -23,3 +24,9 @@ def box(tmp_path: Path) -> Iterator[Box]:
 def robot(box: Box) -> FakeRobot:
     """A robot of the queue `main` that has been heard."""
     return box.yard.robot("r1")
+
+
+@pytest.fixture
+def people(box: Box, monkeypatch: pytest.MonkeyPatch) -> People:
+    """Accounts and browsers at the box."""
+    return People(box, monkeypatch)

@@ -20,9 +20,9 @@ STATIC = "/static/"
 BOARD = "console"
 ROLES = "roles"
 """Where the application keeps what each page needs."""
-OPEN = frozenset({"sign_in.show_sign_in", "sign_in.sign_in"})
-"""The pages that nobody has to be known for."""
-OWN = frozenset({"sign_in.sign_out", "me.ask_password", "me.change_password"})
+OPEN = frozenset({"sign_in.show_sign_in", "sign_in.sign_in", "sign_in.sign_out"})
+"""The pages that nobody has to be known for; whoever signs out shows the session that ends."""
+OWN = frozenset({"me.ask_password", "me.change_password"})
 """What everybody may do, because it is about themselves."""
 ADMIN = frozenset({"people", "audit", "robot_accept"})
 """Pages (by their blueprint) for administrators only."""
