@@ -46,6 +46,7 @@ STATUS: dict[str, int] = {
     "artifact.not_found": 404,
     "request.method": 405,
     "job.state": 409,
+    "task.state": 409,
     "job.not_debug": 409,
     "job.no_failed_block": 409,
     "job.parked": 409,

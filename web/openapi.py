@@ -21,7 +21,10 @@ VERSION = "1.0"
 _REF = "#/components/schemas/{model}"
 _SLUG = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _OPAQUE = {"type": "string", "minLength": 1, "maxLength": 255}
+_OPERATE = {"type": "string", "enum": ["reRun", "resume"]}
 _PATH: dict[str, dict[str, Any]] = {
+    "taskId": _OPAQUE,
+    "operate": _OPERATE,
     "job": _OPAQUE,
     "secret": _OPAQUE,
     "firing": _OPAQUE,
@@ -121,7 +124,8 @@ def _path(name: str) -> dict[str, Any]:
 
 def _parameters(route: Route, queries: Mapping[type[BaseModel], dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": _path(name)} for name in _PLACEHOLDER.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": _path(name)}
+        for name in _PLACEHOLDER.findall(route.path)
     ]
     required = queries[route.query].get("required", ())
     for name, schema in queries[route.query].get("properties", {}).items():
