@@ -121,6 +121,10 @@ class Client:
         """Change part of a record."""
         return self._ask("PATCH", path, json=body)
 
+    def delete(self, path: str) -> None:
+        """Remove a definition."""
+        self._ask("DELETE", path)
+
     def every(self, path: str, *, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
         """Items of a list, page by page, at most `limit` of them."""
         after, left = None, limit

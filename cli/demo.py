@@ -17,7 +17,7 @@ from cli import show
 from cli.client import Client, Refused
 from cli.main import plain_app
 from cli.scenario import Row, perform
-from cli.stage import NotReady, Stage, all_there, save_deployments, save_floor, save_flows
+from cli.stage import NotReady, Stage, all_there, save_deployments, save_floor, save_flows, save_schedules
 from config.fleet import read_fleet
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -86,7 +86,9 @@ def run(data_dir: Path, http: str, speed: float | None, seed: int) -> int:
         stage.wait_for(all_there(client, FACTORY / "fleet.toml"), ROBOTS_S, "all robots are there")
         flows = save_flows(client, FACTORY / "flows")
         deployments = save_deployments(client, FACTORY / "deployments.json")
-        typer.echo(f"{flows} flows, {deployments} deployments, and a factory full of robots")
+        schedules = save_schedules(client, FACTORY / "schedules.json")
+        made = f"{flows} flows, {deployments} deployments, {schedules} schedules"
+        typer.echo(f"{made}, and a factory full of robots")
         typer.echo(f"\n  open  {stage.url}\n\nand press 'Enter the demonstration'; nobody needs a password here.")
         typer.echo("Ctrl-C ends it. From another terminal, for example:")
         typer.echo(f"  {Path(sys.executable).with_name('yardmaster')} job list --limit 10 --data-dir {data_dir}")

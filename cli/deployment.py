@@ -18,8 +18,8 @@ File = Annotated[
 ]
 
 
-def read_deployments(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Ids and saved forms of a deployments file: one object with an `id`, or a list of such."""
+def read_named(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Ids and saved forms of a file of definitions: one object with an `id`, or a list of such."""
     content = read_json(file)
     found: list[tuple[str, dict[str, Any]]] = []
     for one in content if isinstance(content, list) else [content]:
@@ -32,7 +32,7 @@ def read_deployments(file: Path) -> list[tuple[str, dict[str, Any]]]:
 @command(app, "save")
 def save(desk: Desk, file: File) -> None:
     """Save deployments, new or changed."""
-    saved = [desk.client.put(f"/deployments/{name}", body) for name, body in read_deployments(file)]
+    saved = [desk.client.put(f"/deployments/{name}", body) for name, body in read_named(file)]
     desk.show({"items": saved}, lambda answer: _table(answer["items"]))
 
 

@@ -28,6 +28,7 @@ SUBCOMMANDS = {
     "robot": Subcommand("cli.robot", "app", "List, add, drain, enable, disable and release robots."),
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
+    "schedule": Subcommand("cli.schedule", "app", "Save, list, switch and remove schedules; show their firings."),
     "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
     "token": Subcommand("cli.token", "app", "Create, list and revoke tokens, on the box itself."),
     "user": Subcommand("cli.user", "app", "Add, list, lock and remove accounts, on the box itself."),

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import psutil
 
 from cli.client import READY, TIMEOUT_S, Client, Refused, find_token
-from cli.deployment import read_deployments
+from cli.deployment import read_named
 from cli.floor import read_floor
 from cli.flow import read_flow
 from cli.parts import die_with
@@ -179,9 +179,17 @@ def save_flows(client: Client, folder: Path) -> int:
     return count
 
 
+def save_schedules(client: Client, file: Path) -> int:
+    """Save every schedule of a file; how many there were."""
+    found = read_named(file)
+    for schedule, body in found:
+        client.put(f"/schedules/{schedule}", body)
+    return len(found)
+
+
 def save_deployments(client: Client, file: Path) -> int:
     """Save every deployment of a file; how many there were."""
-    found = read_deployments(file)
+    found = read_named(file)
     for deployment, body in found:
         client.put(f"/deployments/{deployment}", body)
     return len(found)

@@ -15,6 +15,7 @@ from schemas.blocks import OPERATION_KINDS
 from schemas.flow import read_flow
 from schemas.flow_check import bind_inputs, check_flow
 from schemas.job import DeploymentSave, JobSubmit
+from schemas.schedule import ScheduleSave
 
 FACTORY = Path("cli/examples/factory")
 FLOWS: dict[str, Any] = {f.stem: json.loads(f.read_text()) for f in sorted((FACTORY / "flows").glob("*.json"))}
@@ -53,6 +54,12 @@ def test_a_deployment_fits_its_flow_and_some_robot(name: str, fleet: Fleet) -> N
     for robot in fleet.robots:
         if robot.id in able:
             assert needs <= set(ACTIONS[robot.kind]), robot.id
+
+
+def test_the_schedules_are_of_its_deployments() -> None:
+    for row in json.loads((FACTORY / "schedules.json").read_text()):
+        saved = ScheduleSave.model_validate({name: value for name, value in row.items() if name != "id"})
+        assert saved.deployment in DEPLOYMENTS
 
 
 def test_a_shift_leader_finds_a_whole_factory(fleet: Fleet) -> None:
