@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from flask import Response
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from controller.store import queries
 from controller.store.queries import records
@@ -54,7 +54,10 @@ class PassesQuery(AttemptQuery):
     """Which attempt, and whether loops show every pass."""
 
     iterations: Annotated[
-        bool, BeforeValidator(lambda given: given == "1"), Field(description="1: every pass of loops")
+        bool,
+        BeforeValidator(lambda given: given == "1"),
+        WithJsonSchema({"type": "string"}),
+        Field(description="1: every pass of loops"),
     ] = False
 
 
