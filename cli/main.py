@@ -29,6 +29,7 @@ SUBCOMMANDS = {
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
     "schedule": Subcommand("cli.schedule", "app", "Save, list, switch and remove schedules; show their firings."),
+    "asset": Subcommand("cli.asset", "app", "Save, list, show and remove assets, secret ones too."),
     "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
     "token": Subcommand("cli.token", "app", "Create, list and revoke tokens, on the box itself."),
     "user": Subcommand("cli.user", "app", "Add, list, lock and remove accounts, on the box itself."),

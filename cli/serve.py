@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cli.box_key import check_key
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import find_mosquitto, free_port, port_trouble
@@ -19,6 +20,7 @@ from cli.supervisor import NotStarted, Supervisor
 from cli.web_process import ServerSettings
 from config.clock import steady
 from config.logs import set_up
+from config.sealing import BadKey
 from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, load
 from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command, write_config
 from controller.client import Client, ControllerDown, NoAnswer
@@ -67,9 +69,10 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             closing.callback(lock.release)
             settings = _with_ports(settings)
             _let_people_in(settings)
+            check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
             Supervisor(parts(settings), settings, files).run()
-        except (DataInUse, NotStarted, OSError) as error:
+        except (DataInUse, NotStarted, BadKey, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED
     return 0

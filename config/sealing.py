@@ -31,7 +31,8 @@ class Sealer:
 
     def __init__(self, key: bytes) -> None:
         self._seal, self._nonce, self._mark = (_derived(key, use) for use in (b"seal", b"nonce", b"mark"))
-        self._name = _derived(key, b"name")[:NAME_BYTES]
+        self.head = _FORM + _derived(key, b"name")[:NAME_BYTES]
+        """How everything begins that is sealed with this key."""
 
     def seal(self, value: str, about: str) -> bytes:
         """The secret `value` of `about` as it is stored."""
@@ -39,7 +40,7 @@ class Sealer:
 
         data, bound = value.encode(), about.encode()
         nonce = hmac.digest(self._nonce, _joined(about, value), "sha256")[:NONCE_BYTES]
-        return _FORM + self._name + nonce + AESGCM(self._seal).encrypt(nonce, data, bound)
+        return self.head + nonce + AESGCM(self._seal).encrypt(nonce, data, bound)
 
     def open(self, sealed: bytes, about: str) -> str:
         """The secret; raises `CannotOpen`."""
@@ -56,7 +57,7 @@ class Sealer:
 
     def is_of_this_key(self, sealed: bytes) -> bool:
         """Whether it was sealed with this key."""
-        return hmac.compare_digest(sealed[:_HEAD], _FORM + self._name)
+        return hmac.compare_digest(sealed[:_HEAD], self.head)
 
     def mark(self, *parts: str) -> str:
         """32 hexadecimal digits that stand for these texts; without the key nobody can guess from them."""

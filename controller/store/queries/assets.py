@@ -54,6 +54,17 @@ def _used_by(db: sqlite3.Connection, name: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def sealed_otherwise(db: sqlite3.Connection, head: bytes) -> int:
+    """How many secrets of assets and deployments do not begin as those that this box has sealed."""
+    row = db.execute(
+        "select (select count(*) from assets where sealed is not null and substr(sealed, 1, ?) <> ?)"
+        " + (select count(*) from job_secrets where run >= 'deployment:' and run < 'deployment;'"
+        " and sealed is not null and substr(sealed, 1, ?) <> ?) as n",
+        (len(head), head) * 2,
+    ).fetchone()
+    return int(row["n"])
+
+
 # ---------------------------------------------------------------- secret inputs
 def secret_inputs(db: sqlite3.Connection, flow: str, version: int | None) -> frozenset[str]:
     """Which inputs of a flow version (None: the latest) are declared secret."""
