@@ -99,7 +99,7 @@ def write(
     """One row about a command that was carried out."""
     if action in SILENT:
         return
-    given = args.model_dump(mode="json", exclude_unset=True)
+    given = args.model_dump(mode="json", by_alias=True, exclude_unset=True)
     row = {
         "action": action,
         "subject": subject(action, args, answer),
