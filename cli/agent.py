@@ -18,6 +18,8 @@ def agent(
     queue: Annotated[list[str] | None, typer.Option("--queue", help="Queue; may be given several times.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag; may be given several times.")] = None,
     fleet: Annotated[Path | None, typer.Option(help="Fleet file of the simulated driver.")] = None,
+    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as http://HOST:PORT.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File with the robot's token, for uploads.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="First words of every MQTT topic, as on the box.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="plain or json.")] = None,
@@ -29,6 +31,7 @@ def agent(
     from edge_agent.app import CannotStart, run_agent
 
     flags = {"name": name, "kind": kind, "driver": driver, "mqtt": mqtt, "data_dir": data_dir, "fleet": fleet}
+    flags |= {"http": http, "token_file": token_file}
     lists = {"queues": tuple(queue or ()), "tags": tuple(tag or ())}
     logs = {"topic_prefix": topic_prefix, "log_level": log_level, "log_format": log_format}
     try:

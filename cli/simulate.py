@@ -19,6 +19,8 @@ def simulate(
     ),
     seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster than life.")] = None,
+    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as http://HOST:PORT.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="JSON file of robot to token, for uploads.")] = None,
     robots: Annotated[int | None, typer.Option(min=1, help="So many robots: the file's, then copies of them.")] = None,
     topic_prefix: Annotated[str, typer.Option(help="First words of every MQTT topic, as on the box.")] = DEFAULT_PREFIX,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
@@ -45,7 +47,7 @@ def simulate(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE) from error
     try:
-        code = run_fleet(fleet, data_dir, link)
+        code = run_fleet(fleet, data_dir, link, http=http, token_file=tokens)
     except CannotStart as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(REFUSED) from error

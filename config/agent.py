@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.settings import Address, BadSettings, HostPort, Long, Prefix, Secret, Short, address
@@ -23,6 +23,9 @@ def _words(value: Any) -> Any:
 
 Queues = Annotated[tuple[Slug, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
 Tags = Annotated[tuple[Tag, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
+Words = Annotated[tuple[str, ...], Field(max_length=100)]
+"""A program and its arguments; as an environment variable a JSON list."""
+BoxUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+/?$", max_length=300)]
 
 
 class AgentSettings(BaseSettings):
@@ -43,12 +46,25 @@ class AgentSettings(BaseSettings):
     password: Secret | None = Field(None, description="the robot's password at the broker")
     topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic, as on the box")
     data_dir: Path | None = Field(None, description="folder of this agent's journal alone; unset: var/agents/NAME")
+    http: BoxUrl | None = Field(None, description="the box over HTTP, http://HOST:PORT; with `token_file`: uploads")
+    token_file: Path | None = Field(
+        None, description="file with the robot's token, or JSON of robot to token; made by `yardmaster token create`"
+    )
     queues: Queues = Field((), description="queues a box with `auto_accept` puts an unknown robot in")
     tags: Tags = Field((), description="tags a box with `auto_accept` gives an unknown robot")
     capacity: Annotated[int, Field(ge=1, le=64)] = Field(1, description="attempts at once; above 1 for stations only")
     commands: dict[str, Any] = Field(
         default_factory=dict,
         description="driver rpa: what may be run, name to {argv, cwd, env, timeout_s}",
+    )
+    recorder: Words = Field(
+        (), description="driver rpa: program that records the screen into {output}, around each run, as a list of words"
+    )
+    screenshot: Words = Field(
+        (), description="driver rpa: program that takes a picture of the screen into {output}, after a failure"
+    )
+    recordings_mb: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        500, description="recordings that may wait on the robot for their upload, in MB; further ones are not kept"
     )
     fleet: Path | None = Field(None, description="driver simulated: fleet file that describes this robot")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
@@ -69,6 +85,12 @@ class AgentSettings(BaseSettings):
         for kind in ("resend", "reconnect"):
             if getattr(self, f"{kind}_first_s") > getattr(self, f"{kind}_max_s"):
                 raise ValueError(f"{kind}_first_s: at most {kind}_max_s")
+        if (self.http is None) != (self.token_file is None):
+            raise ValueError("http: needs token_file, and token_file needs http")
+        for name in ("recorder", "screenshot"):
+            words = getattr(self, name)
+            if words and not any("{output}" in word for word in words[1:]):
+                raise ValueError(f"{name}: one of its arguments must name {{output}}, the file to write")
         if self.capacity > 1 and self.kind != "station":
             raise ValueError("capacity: more than 1 is for kind station")
         return self
@@ -77,6 +99,11 @@ class AgentSettings(BaseSettings):
     def mqtt_at(self) -> Address:
         """Where the broker is, taken apart."""
         return address(self.mqtt)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether what the robot records can go to the box."""
+        return self.http is not None
 
     @property
     def folder(self) -> Path:

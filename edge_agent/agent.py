@@ -14,7 +14,11 @@ from edge_agent.journal import JournalFile, NotWritten
 from edge_agent.link import Link, LinkSettings
 from edge_agent.operations import Driver, OperationEvent
 from edge_agent.protocol import AgentCore
+from edge_agent.recorded import RecordedFiles
+from edge_agent.recordings import UploadEnd
 from edge_agent.seat import Seat
+from edge_agent.upload_thread import UploadThread
+from edge_agent.uploader import Box
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ _DISK_RETRY_S = 1.0
 _SLOW_COMMIT_S = 0.5
 _TOGETHER_S = 0.02
 """Where many agents share a process: how late a time may be served, so that one turn serves many."""
+Uploading = tuple[Box, RecordedFiles]
 _SPREAD_S = 0.002
 """Between the first connections of two agents."""
 
@@ -33,11 +38,13 @@ _SPREAD_S = 0.002
 class AgentProcess:
     """Runs any number of agents on the running loop; add them before or during `run`.
 
-    `gather_s`: how long a turn waits for more to come, so that many agents share one commit.
+    `gather_s`: how long a turn waits for more to come, so that many agents share one commit. `uploads`: the box over
+    HTTP and the folder of what was recorded; absent: nothing is uploaded.
     """
 
-    def __init__(self, file: JournalFile, gather_s: float = 0.0) -> None:
+    def __init__(self, file: JournalFile, gather_s: float = 0.0, uploads: Uploading | None = None) -> None:
         self.counters: Counter[str] = Counter()
+        self._uploads = None if uploads is None else UploadThread(*uploads, self._upload_ended)
         self._file, self._gather_s = file, gather_s
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -60,6 +67,7 @@ class AgentProcess:
             core.boot(steady())
         seat.wake = core.wake_at
         seat.line = made = Link(core.robot, link, seat, lambda: core.sender.presence(online=False))
+        seat.uploads = self._uploads
         self._seats[core.robot], self._links[core.robot] = seat, made
         self._want(seat)
         made.start(after=_SPREAD_S * (len(self._links) - 1))
@@ -84,10 +92,14 @@ class AgentProcess:
     async def run(self) -> int:
         """Until `stop`, or until no agent is left; answers the exit code."""
         keeping = self._loop.create_task(self._keep_links())
+        if self._uploads is not None:
+            self._uploads.start({known for seat in self._seats.values() for known in seat.core.known_recordings})
         try:
             await self._stopped.wait()
         finally:
             keeping.cancel()
+            if self._uploads is not None:
+                self._uploads.close()
             for robot in tuple(self._seats):
                 self.remove(robot)
             for handle in (self._turn_at, self._timer):
@@ -123,6 +135,16 @@ class AgentProcess:
         else:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 self._loop.call_soon_threadsafe(seat.heard, event)
+
+    def _upload_ended(self, robot: str, end: UploadEnd) -> None:
+        """From the thread of uploads."""
+
+        def tell() -> None:
+            if robot in self._seats:  # else its next boot asks for it again, and is told again
+                self._seats[robot].upload_ended(end)
+
+        with suppress(RuntimeError):  # the loop is closed: likewise
+            self._loop.call_soon_threadsafe(tell)
 
     def _want(self, seat: Seat) -> None:
         """This agent has something to do in the next turn."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from config.agent import AgentSettings
-from edge_agent.agent import AgentProcess
+from edge_agent.agent import AgentProcess, Uploading
+from edge_agent.box_http import BoxHttp
 from edge_agent.drivers import DRIVERS
 from edge_agent.journal import Journal, JournalFile, NoJournal, NotWritten
 from edge_agent.link import LinkSettings
@@ -20,6 +21,8 @@ from edge_agent.no_driver import NoDriver
 from edge_agent.operations import Driver
 from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
+from edge_agent.recorded import RecordedFiles
+from edge_agent.recordings import Recordings
 from schemas.blocks import PURE_KINDS
 from schemas.topics import Topics
 
@@ -42,8 +45,9 @@ def run_agent(settings: AgentSettings) -> int:
 
 async def _run(settings: AgentSettings) -> int:
     with journal_in(settings.folder) as file:
+        uploads = uploading(settings.http, settings.token_file, settings.folder)
         driver = make_driver(settings.driver_name, settings.name, driver_settings(settings))
-        process = AgentProcess(file)
+        process = AgentProcess(file, uploads=uploads)
         process.stop_on_signals()
         try:
             process.add(make_core(settings, file, driver), driver, link_settings(settings))
@@ -71,6 +75,13 @@ def journal_in(folder: Path) -> Iterator[JournalFile]:
             file.close()
 
 
+def uploading(http: str | None, token_file: Path | None, folder: Path) -> Uploading | None:
+    """The box over HTTP, and where recordings wait for it; None if this agent was told of neither box nor token."""
+    if http is None or token_file is None:
+        return None
+    return BoxHttp(http, token_file), RecordedFiles(folder)
+
+
 def make_driver(name: str, robot: str, settings: Mapping[str, Any]) -> Driver:
     """A driver by its name in the table; raises `CannotStart`."""
     if name == "none":
@@ -85,7 +96,9 @@ def make_driver(name: str, robot: str, settings: Mapping[str, Any]) -> Driver:
 
 def driver_settings(settings: AgentSettings) -> dict[str, Any]:
     """What a driver is told: a folder of its own, and the options that are meant for it."""
-    own: dict[str, dict[str, Any]] = {"rpa": {"commands": settings.commands}, "simulated": {"fleet": settings.fleet}}
+    recording = {"record": settings.uploads}
+    rpa = {"commands": settings.commands, "recorder": settings.recorder, "screenshot": settings.screenshot}
+    own: dict[str, dict[str, Any]] = {"rpa": rpa | recording, "simulated": {"fleet": settings.fleet} | recording}
     if settings.driver_name == "simulated" and settings.fleet is None:
         raise CannotStart("fleet: the simulated driver needs the file that describes its robot")
     return {"data_dir": settings.folder} | own.get(settings.driver_name, {})
@@ -100,7 +113,9 @@ def make_core(settings: AgentSettings, file: JournalFile, driver: Driver) -> Age
         resend_s=settings.resend_first_s,
         resend_max_s=settings.resend_max_s,
     )
-    return AgentCore(settings.name, journal, driver, make_profile(settings, driver), timing, random.SystemRandom())
+    recordings = Recordings(file, journal, settings.recordings_mb * 10**6) if settings.uploads else None
+    profile, dice = make_profile(settings, driver), random.SystemRandom()
+    return AgentCore(settings.name, journal, driver, profile, timing, dice, recordings=recordings)
 
 
 def make_profile(settings: AgentSettings, driver: Driver) -> Profile:

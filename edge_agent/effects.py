@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edge_agent.operations import Key, Operation
+from edge_agent.operations import Key, Operation, Upload
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,18 @@ class DriverTidy:
     key: Key
 
 
-Effect = Send | DriverStart | DriverStop | DriverResume | DriverTidy
+@dataclass(frozen=True)
+class StartUpload:
+    """Have the box hold a recording; begun again until it does."""
+
+    upload: Upload
+
+
+@dataclass(frozen=True)
+class DropRecording:
+    """Remove a recording from this robot; the journal does not know of it any more."""
+
+    id: str
+
+
+Effect = Send | DriverStart | DriverStop | DriverResume | DriverTidy | StartUpload | DropRecording

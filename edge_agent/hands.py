@@ -1,7 +1,7 @@
 """The attempts in hand: taken on, kept going, stopped, ended, and taken up again after a restart."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,8 @@ class Hands:
         self._robot, self._journal, self._driver, self._timing, self._wall = robot, journal, driver, timing, wall
         self.calls: list[Effect] = []
         """Driver calls that wait for the commit."""
+        self.before_end: Callable[[Ended], None] = lambda _: None
+        """Told of each end before it is said."""
         self._world = replace(REAL_WORLD, standing=self._standing)
         self._held: dict[int, InHand] = {}
         self._over: list[Ended] = []
@@ -257,6 +259,7 @@ class Hands:
         self._say_end(ended)
 
     def _say_end(self, ended: Ended, path: str | None = None) -> None:
+        self.before_end(ended)
         self.report(ended, path=path)
         self._journal.end(ended)
 

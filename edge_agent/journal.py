@@ -40,6 +40,11 @@ create table if not exists runs (
   status text not null, inputs blob, outputs blob, reason text, after text,
   primary key (robot, attempt, path, try)
 ) strict, without rowid;
+create table if not exists recordings (
+  robot text not null, id text not null, attempt integer not null, job text not null, path text, kind text not null,
+  name text not null, size integer not null, sha256 text not null, at text not null, due integer not null,
+  primary key (robot, id)
+) strict, without rowid;
 create table if not exists ended (
   robot text not null, attempt integer not null, job text not null, kind text not null, reason text, outputs blob,
   rolled_back integer not null default 0, primary key (robot, attempt)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from edge_agent.mask import NO_MASK, Mask
+from schemas.artifact import ArtifactKind
+from schemas.messages import Recording as WhenToKeep
 from schemas.status import Phase
 
 Key = tuple[int, int]
@@ -25,6 +27,8 @@ class Operation:
     limit_s: float | None = None
     mask: Mask = field(default=NO_MASK, compare=False, repr=False)
     """What its driver hides in all that it writes down."""
+    wanted: WhenToKeep = "never"
+    """Which of what the robot records of it the job wants: for `never` nothing has to be recorded."""
 
     @property
     def key(self) -> Key:
@@ -43,7 +47,31 @@ Happening = Literal[
     "log",
     "tidied",
     "not_tidied",
+    "recorded",
 ]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A picture, a video or a file that was recorded on this robot; its id names it on the box too."""
+
+    id: str
+    kind: ArtifactKind
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A recording with what it belongs to; `due`: it is to be uploaded, whatever its attempt comes to."""
+
+    recording: Recording
+    attempt: int
+    job: str
+    path: str | None
+    at: str
+    due: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +81,8 @@ class OperationEvent:
     taken: accepted (start.success) · carried: being carried out (monitor.begin) · refused: nothing moved
     (start.failed) · succeeded, failed: its end · stopped: ended because `stop` was asked and nothing of it moves ·
     not_stoppable: `stop` is not possible, it goes on · unknown: after a restart nobody can tell what became of it ·
-    log: a line of output, the operation goes on · tidied, not_tidied: what `tidy` came to.
+    recorded: `recording` lies in the agent's folder, the operation goes on · log: a line of output (a text, or the key
+    of a sentence with its arguments), the operation goes on · tidied, not_tidied: what `tidy` came to.
 
     holds: with an end: something of it is left (a folder, a reservation) that `tidy` removes.
     """
@@ -64,6 +93,9 @@ class OperationEvent:
     reason: str | None = None
     level: int = 1
     text: str = ""
+    message: str | None = None
+    args: Mapping[str, Any] | None = None
+    recording: Recording | None = None
     holds: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from config.clock import instant
 from edge_agent.answers import Answers, named_in
@@ -11,8 +11,9 @@ from edge_agent.effects import DriverStop, Effect
 from edge_agent.flow.run import BadFlow, RobotFacts
 from edge_agent.hands import Hands, NotWaiting
 from edge_agent.journal import Journal
-from edge_agent.operations import Driver, OperationEvent
+from edge_agent.operations import Driver, Key, OperationEvent, Recording
 from edge_agent.profile import Profile, Timing
+from edge_agent.recordings import Recordings, UploadEnd
 from edge_agent.records import Ended
 from edge_agent.rows import stamp
 from edge_agent.sender import Sender
@@ -20,6 +21,7 @@ from schemas.messages import Ack, Assign, Cancel, Control
 from schemas.reading import BadMessage, read
 
 NO_DEBUG = "the attempt does not run in debug mode"
+NO_UPLOADS = "jobs want recordings, but this agent was not told of the box's HTTP address and a token"
 NOT_WAITING = "no such block has failed and waits for a person"
 BEING_STOPPED = "the attempt is being stopped"
 
@@ -45,6 +47,7 @@ class AgentCore:
         settings: Timing,
         rng: random.Random,
         utc_us: Callable[[], int] = utc_now,
+        recordings: Recordings | None = None,
     ) -> None:
         self.robot, self.journal, self.profile = robot, journal, profile
         self.problems: Counter[str] = Counter()
@@ -56,6 +59,9 @@ class AgentCore:
         self.hands = Hands(facts, journal, driver, settings, self._wall)
         self.sender = Sender(journal, self.hands, settings, rng)
         self._answers = Answers(journal, self.hands, self.sender)
+        self._recordings = recordings
+        if recordings is not None:
+            self.hands.before_end = recordings.ended
         self._now = 0.0
 
     # -------------------------------------------------------------- life of the process
@@ -63,6 +69,8 @@ class AgentCore:
         """Begin: a new boot id, no grants, and an honest word about what the last boot had in hand."""
         self._now = now
         self.sender.boot_id = f"{self._rng.getrandbits(64):016x}"
+        if self._recordings is not None:
+            self._recordings.boot()
         self.hands.boot(now)
 
     def connected(self, now: float) -> None:
@@ -98,9 +106,34 @@ class AgentCore:
     def operation(self, event: OperationEvent, now: float) -> None:
         """What the driver says about an operation."""
         self._begin(now)
-        if not self.hands.feed(event, now):
+        if event.recording is not None:
+            self._recorded(event.key, event.recording)
+        elif not self.hands.feed(event, now):
             self.problems["operation of no attempt in hand"] += 1
         self.journal.thin(self.sender.outbox.known_upto)
+
+    def _recorded(self, key: Key, recording: Recording) -> None:
+        """A driver has recorded something of an operation; what belongs to nothing in hand is not wanted."""
+        hand = self.hands.get(key[0])
+        if self._recordings is None:
+            self.problems["recordings that nobody uploads"] += 1
+        elif hand is None:
+            self._recordings.recorded(recording, key[0], "", None, "never")
+        else:
+            operation = hand.flow.operations.get(key)
+            path = None if operation is None else operation.path
+            self._recordings.recorded(recording, key[0], hand.held.job, path, hand.assign.recording)
+
+    def upload_ended(self, end: UploadEnd, now: float) -> None:
+        """The box has a recording, or will never take it."""
+        self._begin(now)
+        if self._recordings is not None:
+            self._recordings.uploaded(end)
+
+    @property
+    def known_recordings(self) -> Collection[str]:
+        """The ids of recordings that are kept on this robot."""
+        return () if self._recordings is None else self._recordings.known
 
     def tick(self, now: float) -> None:
         """Time has passed; harmless at any moment, useful from `wake_at` on."""
@@ -129,6 +162,8 @@ class AgentCore:
         """What is to be done now that the journal has committed: driver calls, reports, heartbeats."""
         effects: list[Effect] = list(self.hands.calls)
         self.hands.calls.clear()
+        if self._recordings is not None:
+            effects += self._recordings.take()
         return effects + self.sender.take(self._now)
 
     def take_stops(self) -> list[DriverStop]:
@@ -179,6 +214,8 @@ class AgentCore:
         except BadFlow as bad:
             return bad.reason
         hand.desk.about("accepted")
+        if assign.recording != "never" and self._recordings is None:
+            self.problems[NO_UPLOADS] = 1  # said once, however many jobs want it
         return None
 
     def _unreadable(self, payload: bytes, bad: BadMessage, now: float) -> None:

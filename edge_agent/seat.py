@@ -5,10 +5,21 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Protocol
 
-from edge_agent.effects import DriverResume, DriverStart, DriverStop, DriverTidy, Effect, Send
+from edge_agent.effects import (
+    DriverResume,
+    DriverStart,
+    DriverStop,
+    DriverTidy,
+    DropRecording,
+    Effect,
+    Send,
+    StartUpload,
+)
 from edge_agent.link import Received
 from edge_agent.operations import Driver, Happening, Key, OperationEvent
 from edge_agent.protocol import AgentCore
+from edge_agent.recordings import UploadEnd
+from edge_agent.upload_thread import UploadThread
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,11 +44,12 @@ class Seat:
     def __init__(self, core: AgentCore, driver: Driver, wanted: Callable[["Seat"], None]) -> None:
         self.core, self.driver = core, driver
         self.line: Line | None = None
+        self.uploads: UploadThread | None = None
         self.counters: Counter[str] = Counter()
         self.wake = float("inf")
         self.is_taken_over = False
         self._wanted = wanted
-        self._inbox: deque[Received | OperationEvent | bool] = deque()
+        self._inbox: deque[Received | OperationEvent | UploadEnd | bool] = deque()
         self._messages = 0
         self._unacknowledged: list[Received] = []
         self._told: Counter[str] = Counter()
@@ -74,7 +86,11 @@ class Seat:
             return
         self._take(event)
 
-    def _take(self, item: Received | OperationEvent | bool) -> None:
+    def upload_ended(self, end: UploadEnd) -> None:
+        """What became of an upload, on the loop's thread."""
+        self._take(end)
+
+    def _take(self, item: Received | OperationEvent | UploadEnd | bool) -> None:
         self._inbox.append(item)
         self._wanted(self)
 
@@ -94,6 +110,8 @@ class Seat:
                 self.core.receive(item.kind, item.payload, now)
             elif isinstance(item, OperationEvent):
                 self.core.operation(item, now)
+            elif isinstance(item, UploadEnd):
+                self.core.upload_ended(item, now)
             elif item:
                 self.core.connected(now)
             else:
@@ -139,6 +157,17 @@ class Seat:
                 self._call(key, lambda: self.driver.stop(key))
             case DriverTidy(key):
                 self._call(key, lambda: self.driver.tidy(key), "not_tidied")
+            case StartUpload() | DropRecording():
+                self._see_to(effect)
+
+    def _see_to(self, effect: StartUpload | DropRecording) -> None:
+        """What was recorded leaves by a thread of its own, or is removed."""
+        if self.uploads is None:
+            return
+        if isinstance(effect, StartUpload):
+            self.uploads.put(self.robot, effect.upload)
+        else:
+            self.uploads.drop(effect.id)
 
     def _call(self, key: Key, call: Callable[[], None], what: Happening = "unknown") -> None:
         try:

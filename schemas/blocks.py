@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from schemas.agent_words import OF_AGENTS
 from schemas.block_kind import ONE, BlockKind, Param, ParamType, Words, describe
 
 __all__ = [
@@ -272,9 +273,12 @@ OPERATION_KINDS = frozenset(name for name, row in BLOCK_KINDS.items() if row.ope
 """Kinds that need the robot's driver; a robot's capabilities name those it has."""
 PURE_KINDS = frozenset(BLOCK_KINDS) - OPERATION_KINDS
 """Kinds that every agent runs by itself."""
-SENTENCES: dict[str, Words] = RETRY | DEBUGGED | {
-    key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()
-}
+SENTENCES: dict[str, Words] = (
+    OF_AGENTS
+    | RETRY
+    | DEBUGGED
+    | {key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()}
+)
 """Every log sentence of flows, by message key."""
 
 

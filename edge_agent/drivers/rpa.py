@@ -12,9 +12,11 @@ from edge_agent.drivers.process_tree import end_run, still_same
 from edge_agent.drivers.rpa_commands import BadCommand, RpaSettings, command_of
 from edge_agent.drivers.rpa_ends import remembered_end
 from edge_agent.drivers.rpa_process import STUBBORN_S, RpaProcess
+from edge_agent.drivers.rpa_recording import RunRecording
 from edge_agent.drivers.rpa_runs import Leftover, RunFolder, Runs
 from edge_agent.drivers.voice import Voice
 from edge_agent.operations import Happening, Key, Operation, OperationEvent, Telemetry
+from edge_agent.recorded import RecordedFiles
 
 FAREWELL_S = 2.0
 """A launcher whose agent died ends its tree and writes the result by itself; so long it is left alone."""
@@ -32,6 +34,7 @@ class RpaDriver:
         self._lock = threading.Lock()
         self._running: dict[Key, RpaProcess] = {}
         self._runs = Runs(settings.data_dir)
+        self._files = RecordedFiles(settings.data_dir) if settings.record else None
         self._swept = threading.Event()
         leftovers = self._runs.leftovers()
         if leftovers:
@@ -54,7 +57,8 @@ class RpaDriver:
             self._aside(self._voice.say, OperationEvent(operation.key, "refused", reason=reason))
             return
         self._runs.prune()
-        process = RpaProcess(operation, self._runs.of(operation.key), self._voice.say, self._over)
+        folder = self._runs.of(operation.key)
+        process = RpaProcess(operation, folder, self._voice.say, self._over, self._recording(operation, folder))
         with self._lock:
             self._running[operation.key] = process
         process.begin(self._settings.commands)
@@ -72,7 +76,7 @@ class RpaDriver:
     def resume(self, operation: Operation) -> None:
         if not self._voice.is_over(operation.key):
             self._voice.open(operation.key)
-            self._aside(self._recall, self._runs.of(operation.key))
+            self._aside(self._recall, operation, self._runs.of(operation.key))
 
     def tidy(self, key: Key) -> None:
         self._aside(self._remove_work, self._runs.of(key))
@@ -115,8 +119,12 @@ class RpaDriver:
         what: Happening = "tidied" if problem is None else "not_tidied"
         self._voice.say_tidied(OperationEvent(folder.key, what, reason=problem))
 
-    def _recall(self, folder: RunFolder) -> None:
+    def _recording(self, operation: Operation, folder: RunFolder) -> RunRecording:
+        return RunRecording(operation, folder, self._settings, self._files, self._voice.say)
+
+    def _recall(self, operation: Operation, folder: RunFolder) -> None:
         self._swept.wait()
+        self._recording(operation, folder).collect()
         self._voice.say(self._holding(remembered_end(folder)))
 
     def _say_swept(self, event: OperationEvent) -> None:

@@ -52,6 +52,10 @@ class RpaSettings(BaseModel):
 
     data_dir: Path
     commands: dict[Annotated[str, Field(min_length=1, max_length=64)], Command] = Field(default_factory=dict)
+    recorder: tuple[str, ...] = ()
+    screenshot: tuple[str, ...] = ()
+    record: bool = False
+    """Whether anybody uploads what is recorded."""
 
 
 def command_of(inputs: Mapping[str, Any], commands: Mapping[str, Command]) -> tuple[Command, tuple[str, ...]]:

@@ -26,8 +26,8 @@ class BadOutput(ValueError):
 class LineGate:
     """Lets so many lines a second through to the log, and counts the rest. Shared by both streams of a process."""
 
-    def __init__(self, say: Callable[[int, str], None]) -> None:
-        self._say, self._lock = say, threading.Lock()
+    def __init__(self, say: Callable[[int, str], None], say_left_out: Callable[[int], None]) -> None:
+        self._say, self._say_left_out, self._lock = say, say_left_out, threading.Lock()
         self._tokens, self._at, self._left_out = float(LINES_AT_ONCE), steady(), 0
 
     def line(self, level: int, text: str) -> None:
@@ -49,7 +49,7 @@ class LineGate:
 
     def _tell_left_out(self) -> None:
         if self._left_out:
-            self._say(2, f"{self._left_out} lines of output were left out: more than {LINES_A_SECOND:g} a second")
+            self._say_left_out(self._left_out)
             self._left_out = 0
 
 

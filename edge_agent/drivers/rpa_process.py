@@ -19,7 +19,8 @@ from config.clock import steady
 from edge_agent.drivers.process_tree import MARK, end_run, identity
 from edge_agent.drivers.rpa_commands import BadCommand, Command, command_of, environment, find_program
 from edge_agent.drivers.rpa_ends import Why, end_of
-from edge_agent.drivers.rpa_output import LineGate, Stream
+from edge_agent.drivers.rpa_output import LINES_A_SECOND, LineGate, Stream
+from edge_agent.drivers.rpa_recording import RunRecording
 from edge_agent.drivers.rpa_runs import RunFolder
 from edge_agent.drivers.windows_job import Job
 from edge_agent.operations import Happening, Operation, OperationEvent
@@ -59,7 +60,9 @@ class RpaProcess:
         folder: RunFolder,
         say: Callable[[OperationEvent], None],
         over: Callable[[OperationEvent], None],
+        recording: RunRecording,
     ) -> None:
+        self._recording = recording
         self._operation, self._folder, self._say, self._over = operation, folder, say, over
         self._orders: queue.SimpleQueue[Why] = queue.SimpleQueue()
         self._gone = threading.Event()
@@ -77,24 +80,28 @@ class RpaProcess:
         try:
             launched = self._start(commands)
         except BadCommand as error:
-            self._over(self._event("refused", str(error)))
+            end = self._event("refused", str(error))
         except OSError as error:
-            self._over(self._event("refused", f"could not be started: {error}"))
+            end = self._event("refused", f"could not be started: {error}")
         else:
-            self._over(self._attend(launched) if launched else self._event("stopped", "stopped"))
+            end = self._attend(launched) if launched else self._event("stopped", "stopped")
+        self._recording.end(end)
+        self._over(end)
 
     def _start(self, commands: Mapping[str, Command]) -> _Launched | None:
         """None: it was stopped before. Raises `BadCommand` or `OSError`; then nothing has begun."""
         command, argv = command_of(self._operation.inputs, commands)
         self._folder.create()
         mark = uuid.uuid4().hex
-        env = environment(command, {MARK: mark, OUTPUT: str(self._folder.output)})
+        own = {MARK: mark, OUTPUT: str(self._folder.output), **self._recording.environment()}
+        env = environment(command, own)
         cwd = command.cwd.resolve() if command.cwd else self._folder.work
         argv = (find_program(argv[0], cwd, env), *argv[1:])
         launched = self._launch(command, mark, env)
         if not self._orders.empty():
             self._end_all(launched)
             return None
+        self._recording.begin()
         self._tell(launched, argv, cwd)
         self._say(self._event("taken"))
         self._say(self._event("carried"))
@@ -139,7 +146,7 @@ class RpaProcess:
 
     def _attend(self, launched: _Launched) -> OperationEvent:
         limit, encoding = _limit(self._operation, launched.command), launched.command.encoding
-        gate = LineGate(lambda level, text: self._say(self._event("log", None, level, text)))
+        gate = LineGate(lambda level, text: self._say(self._event("log", None, level, text)), self._say_left_out)
         streams = (Stream(1, encoding, gate), Stream(2, encoding, gate))
         pipes = (launched.process.stdout, launched.process.stderr)
         readers = [_reader(pipe, stream) for pipe, stream in zip(pipes, streams, strict=True) if pipe]
@@ -153,6 +160,10 @@ class RpaProcess:
             reader.join(READERS_S)
         gate.close()
         return end_of(self._folder, why, limit, streams)
+
+    def _say_left_out(self, count: int) -> None:
+        args = {"count": count, "most": LINES_A_SECOND}
+        self._say(OperationEvent(self._operation.key, "log", level=2, message="lines_left_out", args=args))
 
     def _wait_for(self, process: "subprocess.Popen[bytes]") -> None:
         process.wait()
@@ -175,7 +186,7 @@ class RpaProcess:
         launched.job.end()
         while not end_run(launched.mark, launched.known, STUBBORN_S):
             logger.error("processes of run %s do not end", self._operation.key)
-            self._say(self._event("log", None, 3, "processes of this run do not end; they are killed again and again"))
+            self._say(OperationEvent(self._operation.key, "log", level=3, message="processes_stay", args={}))
         launched.process.wait()
         self._folder.all_gone()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from edge_agent.drivers.voice import Voice
 from edge_agent.operations import Happening, Key, Operation, OperationEvent, Telemetry
+from edge_agent.recorded import RecordedFiles
 from edge_agent.simulator.actions import ACTIONS, Refused
 from edge_agent.simulator.body import Body
 from edge_agent.simulator.motions import Motion
@@ -13,8 +14,10 @@ from edge_agent.simulator.timers import Timers
 class SimulatedDriver:
     """Drives a `Body`. One thread: the one that runs the timers; events come from there, never out of a call."""
 
-    def __init__(self, body: Body, timers: Timers) -> None:
-        self._body, self._timers, self._voice = body, timers, Voice()
+    def __init__(self, body: Body, timers: Timers, files: RecordedFiles | None = None) -> None:
+        self._body, self._timers, self._voice, self._files = body, timers, Voice(), files
+        self._recorded: dict[Key, str] = {}
+        """Operations after which a picture is wanted, with their names."""
         stops = () if body.robot.hands_on else ("stops_with_agent",)
         self.capabilities: tuple[str, ...] = (*ACTIONS[body.robot.kind], *stops)
         body.heard = self._heard
@@ -29,6 +32,7 @@ class SimulatedDriver:
 
     def start(self, operation: Operation) -> None:
         self._voice.open(operation.key)
+        self._remember(operation)
         try:
             self._body.begin(operation)
         except Refused as refusal:
@@ -52,6 +56,7 @@ class SimulatedDriver:
         if self._voice.is_over(operation.key):
             return
         self._voice.open(operation.key)
+        self._remember(operation)
         motion = self._body.find(operation.key)
         if self._body.moves(operation.key):
             self._say(OperationEvent(operation.key, "carried"))
@@ -88,10 +93,27 @@ class SimulatedDriver:
             reason = "the robot stopped when its agent died"
             self._say(OperationEvent(motion.key, "unknown", reason=reason))
             return
+        self._record(motion.key)
         what: Happening = motion.outcome
         reason_ = motion.reason or ("stopped" if what == "stopped" else None)
         outputs = dict(motion.outputs) if what == "succeeded" else None
         self._say(OperationEvent(motion.key, what, outputs, reason_))
+
+    def _remember(self, operation: Operation) -> None:
+        if self._files is not None and operation.wanted != "never":
+            self._recorded[operation.key] = operation.name
+
+    def _record(self, key: Key) -> None:
+        """A picture at the end of an operation; without one it has ended all the same."""
+        name = self._recorded.pop(key, None)
+        if name is None or self._files is None:
+            return
+        try:
+            recording = self._files.keep(self._body.photograph(), "screenshot", f"{name}.png")
+        except OSError as error:
+            self._say(OperationEvent(key, "log", level=2, message="recorder_failed", args={"reason": str(error)}))
+        else:
+            self._say(OperationEvent(key, "recorded", recording=recording))
 
     def _say(self, event: OperationEvent) -> None:
         """Events come after the call that caused them, so an agent is never called back in the midst of its own."""

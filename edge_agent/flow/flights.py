@@ -93,7 +93,7 @@ class Flights:
         if flight is None:
             return
         if event.what == "log":
-            self._host.log(flight.operation.path, event.level, "driver", text=event.text[:32_768])
+            self._log(flight.operation.path, event)
         elif event.what == "taken":
             self._reach(flight, Phase.START_SUCCESS)
         elif event.what == "carried":
@@ -102,6 +102,12 @@ class Flights:
             self._not_stoppable(flight, event)
         else:
             self._end(flight, event)
+
+    def _log(self, path: str, event: OperationEvent) -> None:
+        if event.message is not None:
+            self._host.log(path, event.level, "driver", message=event.message, args=event.args)
+        else:
+            self._host.log(path, event.level, "driver", text=event.text[:32_768])
 
     def _reach(self, flight: Flight, phase: Phase) -> None:
         # A driver may repeat itself after a restart; a phase is reported once and never backwards.
@@ -181,11 +187,12 @@ class Flights:
         try:
             fitting: dict[str, Any] = plain(cut, MAX_OUTPUT_BYTES)
         except BadValue as error:
-            self._host.log(operation.path, LogLevel.WARNING, "block", text=f"the outputs are dropped: {error}")
+            args: dict[str, Any] = {"reason": str(error)}
+            self._host.log(operation.path, LogLevel.WARNING, "block", message="outputs_dropped", args=args)
             return {}
         if cut != given:
-            text = f"texts among the outputs are cut to their last {MAX_OUTPUT_TEXT} characters"
-            self._host.log(operation.path, LogLevel.WARNING, "block", text=text)
+            args = {"characters": MAX_OUTPUT_TEXT}
+            self._host.log(operation.path, LogLevel.WARNING, "block", message="outputs_cut", args=args)
         return fitting
 
     def _report(

@@ -246,7 +246,8 @@ class Runner:
         engine = self._engine
         limit = None if block.limit_ms is None else block.limit_ms / 1000
         number = engine.parts.assign.attempt
-        operation = Operation(number, run.n, run.path, run.try_, block.kind, block.name, inputs, limit)
+        about = (number, run.n, run.path, run.try_, block.kind, block.name)
+        operation = Operation(*about, inputs, limit, wanted=engine.parts.assign.recording)
         if self._is_mock(block):
             outputs = rehearse(engine, operation, run)
         else:

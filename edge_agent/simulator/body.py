@@ -10,6 +10,7 @@ from edge_agent.simulator.faults import Faults
 from edge_agent.simulator.floor import Place
 from edge_agent.simulator.motions import Motion, MotionLog, Outcome, State
 from edge_agent.simulator.physics import FULL, charged, motion_of, standing_after, standing_of, state_of
+from edge_agent.simulator.picture import picture
 from edge_agent.simulator.timers import Timer, Timers
 
 LONG_S = 1e9
@@ -106,6 +107,12 @@ class Body:
         """x, y and heading for the map; only for a robot that has a place."""
         place = self.standing().place
         return self._world.floor.point(place) if place else (0.0, 0.0, None)
+
+    def photograph(self) -> bytes:
+        """A PNG of the floor with the robot on it."""
+        x, y, _ = self.point()
+        nodes = [(node.x, node.y) for node in self._world.fleet.plan.nodes.values()]
+        return picture(nodes, (x, y) if self.standing().place is not None else None)
 
     def charging(self) -> bool:
         """Stands at a charger and is not full."""

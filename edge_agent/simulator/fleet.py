@@ -7,6 +7,7 @@ from typing import Any
 
 from config.fleet import BadFleet, Fleet, read_fleet
 from edge_agent.drivers.simulated import SimulatedDriver
+from edge_agent.recorded import RecordedFiles
 from edge_agent.simulator.actions import World
 from edge_agent.simulator.body import Body
 from edge_agent.simulator.motions import MotionLog
@@ -19,8 +20,9 @@ MOTIONS = "motions.jsonl"
 class Bodies:
     """The robots of a fleet, without their agents."""
 
-    def __init__(self, fleet: Fleet, data_dir: Path, timers: Timers) -> None:
+    def __init__(self, fleet: Fleet, data_dir: Path, timers: Timers, *, record: bool = False) -> None:
         self.fleet, self.timers = fleet, timers
+        self._files = RecordedFiles(data_dir) if record else None
         self.log = MotionLog(data_dir / MOTIONS)
         world = World.of(fleet)
         self._bodies = {robot.id: Body(robot, world, timers, self.log) for robot in fleet.robots}
@@ -33,11 +35,12 @@ class Bodies:
 
     def driver(self, robot: str) -> SimulatedDriver:
         """A fresh hold on a body, as an agent takes one at each boot."""
-        return SimulatedDriver(self.of(robot), self.timers)
+        return SimulatedDriver(self.of(robot), self.timers, self._files)
 
 
 def lone_driver(robot: str, settings: Mapping[str, Any]) -> SimulatedDriver:
     """One robot of a fleet file in an agent of its own; settings: `fleet` (path), `data_dir`. Needs a running loop."""
     fleet = read_fleet(Path(settings["fleet"]))
     only = fleet.model_copy(update={"robots": tuple(row for row in fleet.robots if row.id == robot)})
-    return Bodies(only, Path(settings["data_dir"]), LoopTimers(asyncio.get_running_loop())).driver(robot)
+    timers, record = LoopTimers(asyncio.get_running_loop()), bool(settings.get("record"))
+    return Bodies(only, Path(settings["data_dir"]), timers, record=record).driver(robot)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from config.clock import steady
 from config.fleet import Fault, Fleet, Robot
-from edge_agent.agent import AgentProcess
-from edge_agent.app import CannotStart, capabilities, installed_version, journal_in
+from edge_agent.agent import AgentProcess, Uploading
+from edge_agent.app import CannotStart, capabilities, installed_version, journal_in, uploading
 from edge_agent.journal import Journal, JournalFile, NotWritten
 from edge_agent.link import Link, LinkSettings
 from edge_agent.operations import Driver
 from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
+from edge_agent.recordings import Recordings
 from edge_agent.simulator.fleet import Bodies
 from edge_agent.simulator.motions import BadMotions
 from edge_agent.simulator.timers import LoopTimers
@@ -29,8 +30,16 @@ MANY, GATHER_S = 20, 0.003
 class SimulatedAgents(AgentProcess):
     """Agents over the bodies of a fleet; each shares the journal file, and nothing else, with the others."""
 
-    def __init__(self, file: JournalFile, bodies: Bodies, link: LinkSettings, timing: Timing | None = None) -> None:
-        super().__init__(file, GATHER_S if len(bodies.fleet.robots) >= MANY else 0.0)
+    def __init__(
+        self,
+        file: JournalFile,
+        bodies: Bodies,
+        link: LinkSettings,
+        timing: Timing | None = None,
+        uploads: Uploading | None = None,
+    ) -> None:
+        super().__init__(file, GATHER_S if len(bodies.fleet.robots) >= MANY else 0.0, uploads)
+        self._records = uploads is not None
         self._bodies, self._settings, self._timing = bodies, link, timing or Timing()
 
     def start(self, robot: Robot) -> None:
@@ -46,7 +55,9 @@ class SimulatedAgents(AgentProcess):
             version=installed_version(),
         )
         journal = Journal(self._file, robot.id)
-        core = AgentCore(robot.id, journal, driver, profile, self._timing, random.SystemRandom())
+        recordings = Recordings(self._file, journal) if self._records else None
+        dice = random.SystemRandom()
+        core = AgentCore(robot.id, journal, driver, profile, self._timing, dice, recordings=recordings)
         self.add(core, driver, self._settings)
 
     def crash(self, robot: Robot, seconds: float) -> None:
@@ -83,22 +94,38 @@ class SimulatedAgents(AgentProcess):
             self.start(robot)
 
 
-def run_fleet(fleet: Fleet, data_dir: Path, link: LinkSettings, timing: Timing | None = None) -> int:
+def run_fleet(
+    fleet: Fleet,
+    data_dir: Path,
+    link: LinkSettings,
+    timing: Timing | None = None,
+    http: str | None = None,
+    token_file: Path | None = None,
+) -> int:
     """Run until a signal; answers the exit code, raises `CannotStart`."""
     if sys.platform == "win32":
         # Sockets are watched with add_reader, which the loop that is the default there does not know.
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
-    return asyncio.run(_run(fleet, data_dir, link, timing))
+    return asyncio.run(_run(fleet, data_dir, link, timing, http, token_file))
 
 
-async def _run(fleet: Fleet, data_dir: Path, link: LinkSettings, timing: Timing | None) -> int:
+async def _run(
+    fleet: Fleet,
+    data_dir: Path,
+    link: LinkSettings,
+    timing: Timing | None,
+    http: str | None,
+    token_file: Path | None,
+) -> int:
     began = steady()
     with journal_in(data_dir) as file:
+        uploads = uploading(http, token_file, data_dir)
         try:
-            bodies = Bodies(fleet, data_dir, LoopTimers(asyncio.get_running_loop()))
+            timers = LoopTimers(asyncio.get_running_loop())
+            bodies = Bodies(fleet, data_dir, timers, record=uploads is not None)
         except (BadMotions, OSError) as error:
             raise CannotStart(f"the robots' own memory cannot be used: {error}") from error
-        agents = SimulatedAgents(file, bodies, link, timing)
+        agents = SimulatedAgents(file, bodies, link, timing, uploads)
         agents.stop_on_signals()
         try:
             for robot in fleet.robots:
