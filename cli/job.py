@@ -43,12 +43,14 @@ def submit(
     params: Params = None,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: asked twice, made once.")] = None,
     mock: Annotated[bool, typer.Option("--mock", help="Dry run: nothing moves.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="A block that fails pauses the job for you.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 5 unless all succeeded.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Print the ids only, for scripts.")] = False,
 ) -> None:
     """Submit a job: of a deployment, or of a flow for a queue or for named robots."""
     body: dict[str, Any] = {"deployment": deployment, "flow": flow, "target": _target(queue, robot)}
     body |= {"priority": priority, "parameters": parameters(param, params), "mock": mock or None}
+    body |= {"debug": debug or None}
     _check_submit(deployment, flow, body["target"])
     made = desk.client.post("/jobs", {name: value for name, value in body.items() if value is not None}, key=key)
     finish(desk, made, wait=wait, ids=ids)
@@ -176,6 +178,26 @@ def _register(name: str, sentence: str) -> None:
 _register("cancel", "Cancel jobs: queued ones at once, others once the robot has stopped.")
 _register("pause", "Pause jobs at their next block boundary, or at once where the robot can.")
 _register("resume", "Resume paused jobs.")
+
+
+_register("rollback", "Leave debug mode: the robot undoes what has finished, in reverse order, and the job fails.")
+
+
+@command(app, "rerun-block")
+def rerun_block(
+    desk: Desk,
+    job: JobId,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Id of the failed block run; absent: the one that waits.")
+    ] = None,
+    reason: Reason = None,
+) -> None:
+    """Run the block again that failed in debug mode."""
+    found = run or desk.client.get(f"/jobs/{job}")["failed_run"]
+    if found is None:
+        raise usage("no block of this job has failed and waits; see `job show`")
+    answer = desk.client.post(f"/jobs/{job}/blocks/{found}/rerun", {"reason": reason} if reason else {})
+    desk.show(answer, lambda shown: job_table([shown]))
 
 
 @command(app, "priority")

@@ -64,6 +64,8 @@ def _of_commands(route: Route) -> Iterator[str]:
         return
     yield "store.full"
     yield from _CONFLICTS[route.tag]
+    if route.name in ("roll_back_job", "rerun_block"):
+        yield from ("job.not_debug", "job.no_failed_block")
     if route.tag == "artifacts":
         yield from ("artifact.size", "artifact.space")
     if route.keyed:

@@ -56,6 +56,7 @@ class Job(JobRow):
     recording: Recording
     intention: str | None = Field(description="what has been asked of the robot and is not answered yet")
     cancelled_while: str | None
+    failed_run: str | None = Field(description="debug mode: the failed block run about which a person has to decide")
     variables: dict[str, Any]
     state_message: str | None
     outputs: dict[str, Any] | None

@@ -186,3 +186,55 @@ def test_why_it_waits(box: Box, robot: FakeRobot, running: str) -> None:
     assert box.must("GET", f"/jobs/{first}/waiting")["position"] == 1
     assert box.must("GET", f"/jobs/{running}/waiting") == {"position": None, "reasons": []}
     box.refused("GET", "/jobs/none/waiting", status=404, code="job.not_found")
+
+
+# ---------------------------------------------------------------- debug mode
+@pytest.fixture
+def stuck(box: Box, robot: FakeRobot) -> tuple[str, str]:
+    """A job in debug mode whose block has failed, and the failed run."""
+    job = box.submit(debug=True)
+    robot.accept()
+    about = {"job": job, "attempt": robot.last("assign")["attempt"]}
+    for status in ("start.begin", "monitor.failed"):
+        robot.say({"kind": "block", "path": "-1/1", "n": 1, "try": 0, "status": status} | about)
+    robot.say(robot.about("paused", path="-1/1", reason="the pallet slipped"))
+    found = box.must("GET", f"/jobs/{job}")
+    assert (found["state"], found["debug"]) == ("paused", True)
+    assert found["reason"] == {"code": "debug", "message": "the pallet slipped"}
+    return job, found["failed_run"]
+
+
+def test_a_failed_block_is_run_again(box: Box, robot: FakeRobot, stuck: tuple[str, str]) -> None:
+    job, run = stuck
+    answer = box.must("POST", f"/jobs/{job}/blocks/{run}/rerun", {"reason": "I put it back"}, 202)
+    assert answer["state"] == "paused"
+    asked = robot.last("control")
+    assert (asked["do"], asked["path"], asked["try"]) == ("reRun", "-1/1", 0)
+    robot.say(robot.about("noted", command=asked["command"]))
+    robot.say(robot.about("resumed", command=asked["command"], path="-1/1"))
+    found = box.must("GET", f"/jobs/{job}")
+    assert (found["state"], found["reason"], found["failed_run"]) == ("running", None, None)
+
+
+def test_leaving_debug_mode_undoes(box: Box, robot: FakeRobot, stuck: tuple[str, str]) -> None:
+    job, _ = stuck
+    box.must("POST", f"/jobs/{job}/rollback", status=202)
+    assert robot.last("control")["do"] == "resume_with_rollback"
+
+
+def test_debug_commands_are_refused_with_the_reason(box: Box, stuck: tuple[str, str], running: str) -> None:
+    job, run = stuck
+    box.refused("POST", f"/jobs/{job}/resume", status=409, code="job.state")
+    for other in ("1.1", run.replace(".1", ".0"), run.replace(".1", ".7"), "x", "1.2.3", "٣.1"):
+        box.refused("POST", f"/jobs/{job}/blocks/{other}/rerun", status=404, code="block.not_found")
+    for path in ("rollback", f"blocks/{run}/rerun"):
+        box.refused("POST", f"/jobs/{running}/{path}", status=409, code="job.not_debug")
+        box.refused("POST", f"/jobs/none/{path}", status=404, code="job.not_found")
+        box.refused("POST", f"/jobs/{job}/{path}", {"if_attempt": 1}, status=409, code="job.attempt_changed")
+
+
+def test_debug_commands_are_for_operators(box: Box, stuck: tuple[str, str]) -> None:
+    job, run = stuck
+    viewer = {"Authorization": f"Bearer {box.token('eye', 'viewer')}"}
+    for path in ("rollback", f"blocks/{run}/rerun"):
+        box.refused("POST", f"/jobs/{job}/{path}", status=403, code="auth.role", **viewer)

@@ -243,7 +243,7 @@ def test_results_without_a_tree_are_a_list(box: Box) -> None:
     assert "-1/1" in ask(box, "job", "show", "j", "--results").stdout
 
 
-@pytest.mark.parametrize("word", ["cancel", "pause", "resume"])
+@pytest.mark.parametrize("word", ["cancel", "pause", "resume", "rollback"])
 def test_one_refusal_does_not_keep_the_others_waiting(box: Box, word: str) -> None:
     box.answers |= {f"POST /jobs/a/{word}": (409, REFUSAL), f"POST /jobs/b/{word}": (202, item(id="b"))}
     result = ask(box, "job", word, "a", "b", "--reason", "because")
@@ -251,6 +251,25 @@ def test_one_refusal_does_not_keep_the_others_waiting(box: Box, word: str) -> No
     assert "a: the job has ended" in result.stderr
     assert "b" in result.stdout
     assert [asked.body for asked in box.asked] == [{"reason": "because"}] * 2
+
+
+def test_a_failed_block_is_run_again_by_its_id_or_because_it_waits(box: Box) -> None:
+    box.answers |= {
+        "GET /jobs/j": (200, item(id="j", failed_run="7.3")),
+        "GET /jobs/k": (200, item(id="k", failed_run=None)),
+        "POST /jobs/j/blocks/7.3/rerun": (202, JOB),
+        "POST /jobs/j/blocks/7.2/rerun": (409, REFUSAL),
+    }
+    assert ask(box, "job", "rerun-block", "j", "--reason", "I put it back").exit_code == 0
+    assert box.asked[-1].body == {"reason": "I put it back"}
+    assert ask(box, "job", "rerun-block", "j", "7.2").exit_code == 1
+    assert ask(box, "job", "rerun-block", "k").exit_code == 2
+
+
+def test_a_job_is_submitted_in_debug_mode(box: Box) -> None:
+    box.answers["POST /jobs"] = (201, {"items": [JOB]})
+    assert ask(box, "job", "submit", "--deployment", "d", "--debug").exit_code == 0
+    assert box.asked[-1].body == {"deployment": "d", "debug": True}
 
 
 def test_force_and_release_say_why(box: Box) -> None:

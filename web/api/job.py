@@ -1,5 +1,6 @@
 """One job: what it is, what became of it, and commands to it."""
 
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ from web.routes import Call, Reply, Routes
 
 routes = Routes()
 MAX_ID = 255
+RUN_ID = re.compile(r"[0-9]{1,16}\.[0-9]{1,9}", re.ASCII)
 
 
 def known(call: Call, db: queries.Connection) -> int:
@@ -45,13 +47,13 @@ def get_job(call: Call) -> Reply:
     return Reply(found[uid])
 
 
-def _carry_out(call: Call, command: str) -> Reply:
+def _carry_out(call: Call, command: str, **more: Any) -> Reply:
     """Ask, and show the job as it is then: 202 while the robot has not answered."""
     body: BaseModel = call.body
     uid = call.path["job"]
     if len(uid) > MAX_ID:
         raise not_found("job", uid)
-    args: dict[str, Any] = {"job": uid} | body.model_dump(mode="json", exclude_unset=True)
+    args: dict[str, Any] = {"job": uid} | body.model_dump(mode="json", exclude_unset=True) | more
     done = call.backend.ask(command, args, call.caller, call.key)
     return Reply(shown(call.backend, [uid])[uid], 202 if done.ok["recorded"] else 200, done.headers)
 
@@ -81,6 +83,24 @@ def pause_job(call: Call) -> Reply:
 def resume_job(call: Call) -> Reply:
     """Resume a paused job."""
     return _carry_out(call, "job.resume")
+
+
+@routes.command("POST", "/jobs/<job>/rollback", answers={202: Job}, body=JobCommand, body_optional=True)
+def roll_back_job(call: Call) -> Reply:
+    """Leave debug mode: the robot undoes what has finished, in reverse order, and the job fails.
+
+    Only while a block that failed in debug mode waits for a person; `failed_run` of the job names it.
+    """
+    return _carry_out(call, "job.rollback")
+
+
+@routes.command("POST", "/jobs/<job>/blocks/<block>/rerun", answers={202: Job}, body=JobCommand, body_optional=True)
+def rerun_block(call: Call) -> Reply:
+    """Run the block again that failed in debug mode: one further try, in the same attempt, on the same robot."""
+    run = call.path["block"]
+    if not RUN_ID.fullmatch(run):
+        raise not_found("block", run)
+    return _carry_out(call, "job.rerun_block", run=run)
 
 
 @routes.command("POST", "/jobs/<job>/force", Job, body=JobForce)

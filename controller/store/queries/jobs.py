@@ -87,12 +87,23 @@ def _job(db: sqlite3.Connection, row: sqlite3.Row) -> Job:
         recording=row["recording"],
         intention=row["intention"],
         cancelled_while=row["cancelled_while"],
+        failed_run=_failed_run(db, row),
         variables=variables,
         state_message=message,
         outputs=from_json(row["outputs"]),
         source=Source.model_validate({"type": row["source_type"]} | (from_json(row["source"]) or {})),
         created_by=row["created_by"],
     )
+
+
+def _failed_run(db: sqlite3.Connection, row: sqlite3.Row) -> str | None:
+    """The last run of the block that failed in debug mode and waits for a person."""
+    if row["failed_path"] is None:
+        return None
+    found = db.execute(
+        "select max(n) as n from block_runs where attempt = ? and path = ?", (row["attempt"], row["failed_path"])
+    ).fetchone()
+    return None if found["n"] is None else f"{row['attempt']}.{found['n']}"
 
 
 def shown_attempt(db: sqlite3.Connection, job: int) -> int | None:
