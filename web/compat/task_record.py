@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from flask import Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import to_json
 
 from controller.store import queries
 from controller.store.queries import records
@@ -149,9 +150,8 @@ def get_record_results(call: Call) -> Reply | Response:
     if found is None:
         return missing
     root = results(found, logs, call.backend.settings.zone, passes=query.iterations)
-    answer = RecordResults.model_construct(code=200, message="成功获取任务记录嵌套执行结果", data=root)
-    # Only what was set: the key `iterations` is there when it was asked for, and not else.
-    return Response(answer.model_dump_json(by_alias=True, exclude_unset=True), content_type=JSON_TYPE)
+    answer = {"code": 200, "message": "成功获取任务记录嵌套执行结果", "data": root}
+    return Response(to_json(answer), content_type=JSON_TYPE)
 
 
 @routes.add("GET", role="viewer", **_of("/detail/<task_record_id>", _answers(DetailAnswer)))
