@@ -160,7 +160,9 @@ def test_a_job_is_followed_from_the_queue_to_its_end(screen: Screens, client: Cl
     states = list(dict.fromkeys(one["state"] for one in seen))
     assert [state for state in states if state != "assigned"] == ["queued", "running", "succeeded"]
     controls = {one["state"]: one["acts"] for one in seen}
-    assert (controls["queued"], controls["running"]) == ("priority cancel", "pause cancel")
+    assert (controls["queued"], controls["running"]) == (
+        "priority set_error cancel", "pause set_error cancel",
+    )  # fmt: skip
     assert controls["succeeded"] == "rerun"
     blocks = list(dict.fromkeys(one["blocks"] for one in seen))
     assert blocks[0] == "none none none"

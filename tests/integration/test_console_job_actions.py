@@ -14,7 +14,7 @@ from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot, running
 
 OURS = {"HX-Request": "true"}
-ACTIONS = ("cancel", "pause", "resume", "priority", "decide", "release", "rerun")
+ACTIONS = ("cancel", "pause", "resume", "priority", "decide", "release", "rerun", "retry", "set_error")
 
 
 @pytest.fixture
@@ -288,6 +288,37 @@ def test_the_controller_being_down_is_said_in_the_dialog(box: Box) -> None:
     response = send(box, job, "cancel", filled)
     assert response.status_code == 503
     assert "The controller does not run" in read(response)
+
+
+def test_a_failed_job_is_sent_again_by_who_knows_that_it_may_be_done_twice(box: Box) -> None:
+    robot, job = running(box.yard, max_retries=0)
+    assert "Only a job that has failed can be sent again." in ask(box, job, "retry")
+    robot.say(robot.about("failed", reason="stuck"))
+    assert "its work may be done a second time" in ask(box, job, "retry")
+    assert "将以相同的流程版本、参数、目标、优先级和来源新建任务。" in ask(box, job, "retry", "zh")
+    missing = send(box, job, "retry", fields(box, job, "retry"))
+    assert (missing.status_code, len(box.yard.rows("jobs"))) == (422, 1)
+    assert "A new job is made:" in do(box, job, "retry", seen="yes")
+    assert box.yard.rows("jobs")[1]["retried_from"] == job
+
+
+def test_a_job_is_ended_as_failed_with_a_reason(box: Box) -> None:
+    job = box.submit()
+    assert "No robot holds it. It ends at once as failed and is not tried again." in ask(box, job, "set_error")
+    missing = send(box, job, "set_error", fields(box, job, "set_error"))
+    assert missing.status_code == 422
+    assert "Say why: this is kept with the job." in read(missing)
+    assert "The job is ended as failed." in do(box, job, "set_error", reason="wrong order")
+    assert (box.yard.state(job), box.yard.job(job)["reason"]) == ("failed", "wrong order")
+    robot, held = running(box.yard)
+    text = ask(box, held, "set_error")
+    assert "r1 is told to stop where it is. Whatever it carries stays on it." in text
+    assert "Its answer ends the job as failed, and so does 30 s without one: then r1 is on hold." in text
+    assert "它答复后任务记为失败；30 秒内无答复同样记为失败" in ask(box, held, "set_error", "zh")
+    assert "r1 is told to stop." in do(box, held, "set_error", reason="broken")
+    robot.say(robot.about("cancelled", command=robot.last("cancel")["command"]))
+    assert box.yard.state(held) == "failed"
+    assert "It has failed already." in ask(box, held, "set_error")
 
 
 def test_an_unknown_job_is_a_dialog(box: Box) -> None:

@@ -16,11 +16,12 @@ from web.console.text import short_id
 from web.errors import ApiError
 
 page = Blueprint("job_actions", __name__)
-OWN = ("priority", "decide", "rerun")
+OWN = ("priority", "decide", "rerun", "retry")
 """Actions whose dialog has fields of its own."""
 Errors = dict[str, str]
 """Field to what is wrong with it, in the language of the page."""
 _PRIORITY = TypeAdapter(Priority)
+_QUESTION = "/jobs/<job>/<any(cancel, pause, resume, priority, decide, release, rerun, retry, set_error):action>"
 
 
 def ask(asked: Asked, errors: Errors | None = None, *, changed: bool = False) -> Response:
@@ -34,14 +35,14 @@ def ask(asked: Asked, errors: Errors | None = None, *, changed: bool = False) ->
     return Response(html, 422 if errors else 200, content_type="text/html")
 
 
-@page.get("/jobs/<job>/<any(cancel, pause, resume, priority, decide, release, rerun):action>")
+@page.get(_QUESTION)
 def show_question(job: str, action: Action) -> Response:
     """What would happen, asked before it does."""
     need_role("operator")
     return ask(read(job, action))
 
 
-@page.post("/jobs/<job>/<any(cancel, pause, resume, priority, decide, release, rerun):action>")
+@page.post(_QUESTION)
 def answer_question(job: str, action: Action) -> Response:
     """Do it, unless the form is wrong or what was read there does not hold any more: then ask again."""
     need_role("operator")
@@ -68,7 +69,7 @@ def _misled(asked: Asked) -> bool:
     answers as it did when the form was sent before.
     """
     harmless = asked.job.state in (JobState.QUEUED, JobState.CANCELLING) or not asked.outlook.possible
-    return asked.action == "cancel" and not harmless and request.form.get("kind") != asked.outlook.kind
+    return asked.action in ("cancel", "set_error") and not harmless and request.form.get("kind") != asked.outlook.kind
 
 
 def _wrong(asked: Asked) -> Errors:
@@ -79,7 +80,7 @@ def _wrong(asked: Asked) -> Errors:
         errors["priority"] = _("A whole number from 0 to 5000.")
     if ends and request.form.get("outcome") not in ("failed", "cancelled"):
         errors["outcome"] = _("Choose one.")
-    if (ends or action == "release") and dialogs.field("reason") is None:
+    if (ends or action in ("release", "set_error")) and dialogs.field("reason") is None:
         errors["reason"] = _("Say why: this is kept with the job.")
     if (ends or needs_tick(asked)) and request.form.get("seen") != "yes":
         errors["seen"] = _("Tick this first.")
@@ -89,7 +90,7 @@ def _wrong(asked: Asked) -> Errors:
 def needs_tick(asked: Asked) -> bool:
     """Whether a second run might do what must not be done twice."""
     job = asked.job
-    return asked.action == "rerun" and not job.safe_to_repeat and job.attempt_count > 0
+    return asked.action in ("rerun", "retry") and not job.safe_to_repeat and job.attempt_count > 0
 
 
 def given_priority() -> int | None:
@@ -108,6 +109,10 @@ def _command(asked: Asked) -> tuple[str, dict[str, Any]]:
         return "job.priority", job | why | {"priority": given_priority()}
     if asked.action == "rerun":
         return "job.rerun", job | {"priority": given_priority()}
+    if asked.action == "retry":
+        return "job.retry", job
+    if asked.action == "set_error":
+        return "job.set_error", job | why
     if asked.action == "decide":
         return "job.force", job | why | {"outcome": request.form["outcome"]}
     if asked.action == "release":
@@ -120,7 +125,7 @@ def _command(asked: Asked) -> tuple[str, dict[str, Any]]:
 def _done(asked: Asked, answer: dict[str, Any]) -> str:
     """What has happened, as a sentence; `recorded`: a robot was told, its answer is still to come."""
     robot, action = asked.job.robot or "–", asked.action
-    if action == "rerun":
+    if action in ("rerun", "retry"):
         return _("A new job is made: %(id)s.", id=", ".join(short_id(uid) for uid in answer["jobs"]))
     if action == "priority":
         return _("Its priority is %(n)s now.", n=given_priority())
@@ -129,6 +134,8 @@ def _done(asked: Asked, answer: dict[str, Any]) -> str:
     if action == "decide":
         text = {"failed": _ENDED_FAILED, "cancelled": _ENDED_CANCELLED}[request.form["outcome"]]
         return _(text, robot=robot)
+    if action == "set_error" and not answer["recorded"]:
+        return _("The job is ended as failed.")
     if action == "cancel" and not answer["recorded"]:
         return _("The job is cancelled.")
     return _(_TOLD[action], robot=robot)
@@ -136,6 +143,7 @@ def _done(asked: Asked, answer: dict[str, Any]) -> str:
 
 _TOLD: dict[Action, str] = {
     "cancel": N_("%(robot)s is told to stop."),
+    "set_error": N_("%(robot)s is told to stop."),
     "pause": N_("%(robot)s is told to pause."),
     "resume": N_("%(robot)s is told to go on."),
 }

@@ -83,6 +83,8 @@ TITLES: dict[Action, str] = {
     "decide": N_("Decide about this job"),
     "release": N_("Release this job?"),
     "rerun": N_("Execute it again?"),
+    "retry": N_("Send it again?"),
+    "set_error": N_("End this job as failed?"),
 }
 KEEP: dict[Action, str] = {
     "cancel": N_("Keep the job"),
@@ -92,6 +94,8 @@ KEEP: dict[Action, str] = {
     "decide": N_("Go back"),
     "release": N_("Leave it"),
     "rerun": N_("Go back"),
+    "retry": N_("Go back"),
+    "set_error": N_("Keep the job"),
 }
 """The safe answer."""
 DO: dict[Action, str] = {
@@ -102,4 +106,6 @@ DO: dict[Action, str] = {
     "decide": N_("Decide"),
     "release": N_("Release the job"),
     "rerun": N_("Make a new job"),
+    "retry": N_("Make a new job"),
+    "set_error": N_("End it as failed"),
 }

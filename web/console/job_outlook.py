@@ -9,7 +9,7 @@ from schemas.status import TERMINAL, JobState
 from schemas.views import JobRow, Robot
 from web.console.language import N_, _
 
-Action = Literal["cancel", "pause", "resume", "priority", "decide", "release", "rerun"]
+Action = Literal["cancel", "pause", "resume", "priority", "decide", "release", "rerun", "retry", "set_error"]
 Kind = Literal["at_once", "told_first", "stops", "silent", "again", "same"]
 """It ends at once; its robot is told first; stops, then it ends; is silent; is told once more; nothing changes."""
 STANDING = ("rpa", "station")
@@ -35,6 +35,8 @@ ONLY: dict[Action, str] = {
     "decide": N_("A person decides only when nobody knows what the robot does, or when it does not answer a cancel."),
     "release": N_("Only a job that may have run before the box was restored needs to be released."),
     "rerun": N_("Only a job that has ended can be executed again."),
+    "retry": N_("Only a job that has failed can be sent again."),
+    "set_error": N_("Only a job that has not ended can be ended as failed."),
 }
 FITS: dict[Action, frozenset[JobState]] = {
     "cancel": frozenset(JobState) - TERMINAL,
@@ -44,6 +46,8 @@ FITS: dict[Action, frozenset[JobState]] = {
     "decide": frozenset({JobState.UNCERTAIN, JobState.CANCELLING}),
     "release": frozenset(JobState) - TERMINAL,
     "rerun": TERMINAL,
+    "retry": frozenset({JobState.FAILED}),
+    "set_error": frozenset(JobState) - TERMINAL,
 }
 """The states in which something can be asked, as in the table of the life of a job."""
 
@@ -138,10 +142,10 @@ def outlook(case: Case, action: Action) -> Outlook:
     job = case.job
     if job.state not in FITS[action] or (action == "release" and not job.parked):
         return Outlook("same", (case.say(STANDS[job.state]), _(ONLY[action])))
-    if action in ("cancel", "release") and job.parked and case.on_hold:
+    if action in ("cancel", "release", "set_error") and job.parked and case.on_hold:
         return Outlook("same", _held_up(case))
-    if action == "cancel":
-        return _cancel(case)
+    if action in ("cancel", "set_error"):
+        return _cancel(case, fails=action == "set_error")
     if action == "decide" and job.state == JobState.CANCELLING and (case.cancelling_s or 0.0) < CANCELLING_S:
         early = _("It can be decided when the robot has not answered for %(n)s s.", n=round(CANCELLING_S))
         return Outlook("same", (case.say(STANDS["cancelling"]), early))
@@ -165,7 +169,27 @@ _AFTER = N_(
 )
 
 
-def _cancel(case: Case) -> Outlook:
+_FAILS_AFTER = N_(
+    "Its answer ends the job as failed, and so does %(n)s s without one: then %(robot)s is on hold. Blocks that have"
+    " begun and not ended fail with it."
+)
+
+
+def _cancel(case: Case, *, fails: bool) -> Outlook:
+    found = _cancelled(case)
+    if not fails:
+        return found
+    if case.job.state == JobState.QUEUED:
+        return Outlook("at_once", (_("No robot holds it. It ends at once as failed and is not tried again."),))
+    if case.job.state == JobState.ASSIGNED:
+        return Outlook(found.kind, (case.say(_ASSIGNED_FAILS), case.say(_FAILS_AFTER)))
+    return Outlook(found.kind, (found.sentences[0], case.say(_FAILS_AFTER)))
+
+
+_ASSIGNED_FAILS = N_("%(robot)s is told first; it has not moved for this job yet.")
+
+
+def _cancelled(case: Case) -> Outlook:
     state = case.job.state
     if state == JobState.QUEUED:
         return Outlook("at_once", (_("No robot holds it. It ends at once as cancelled and is not tried again."),))

@@ -226,7 +226,9 @@ ACTIONS: tuple[tuple[Action, str, str], ...] = (
     ("pause", "paused", N_("Pause…")),
     ("resume", "running", N_("Resume…")),
     ("priority", "up", N_("Priority %(priority)s…")),
+    ("retry", "up", N_("Send again…")),
     ("rerun", "loop", N_("Execute again…")),
+    ("set_error", "failed", N_("End as failed…")),
     ("cancel", "x", N_("Cancel job…")),
 )
 
@@ -245,7 +247,7 @@ def buttons(facts: Facts) -> list[Button]:
     case = _case(facts)
     possible = [row for row in ACTIONS if outlook(case, row[0]).possible]
     if facts.job.state == JobState.CANCELLING:  # asked already; what is left is a person's word
-        possible = [row for row in possible if row[0] != "cancel"]
+        possible = [row for row in possible if row[0] not in ("cancel", "set_error")]
     return [Button(action, icon, _(label, priority=facts.job.priority)) for action, icon, label in possible]
 
 
