@@ -48,6 +48,7 @@ TABS = (
     Tab("overview", "/", N_("Overview")),
     Tab("jobs", "/jobs", N_("Jobs")),
     Tab("robots", "/robots", N_("Robots")),
+    Tab("asset", "/assets", N_("Assets")),
 )
 
 

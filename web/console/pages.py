@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from web.console import (
+    assets,
     batch,
     find,
     job,
@@ -30,6 +31,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     robots.page,
     robot_actions.page,
     robot_accept.page,
+    assets.page,
     find.page,
     stream.page,
 )
@@ -40,5 +42,6 @@ PARTS: dict[str, Part] = {
         *(Part(name, facts) for name, facts in overview.FACTS.items()),
         Part("robots", robots.facts),
         Part("robot", robots.about),
+        Part("assets", assets.facts),
     )
 }
