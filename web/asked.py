@@ -128,6 +128,9 @@ class LogsQuery(OrderedQuery):
 
     attempt: WholeNumber | None = None
     level: Annotated[int, Field(ge=0, le=3), BeforeValidator(_number)] = Field(0, description="at least so serious")
+    type_: Annotated[
+        Literal["system", "block", "print", "driver", "artifact"] | None, Field(alias="type", description="of one type")
+    ] = None
     block: Annotated[Text | None, Field(description="a block's id, or a whole path")] = None
     q: Annotated[Text | None, Field(description="part of the text")] = None
 

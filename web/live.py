@@ -208,4 +208,5 @@ class Live:
                 continue
             runs, logs = watch.news(db)
             news += [_of_job("block", uid, run) for run in runs] + [_of_job("log", uid, row) for row in logs]
+            news += [_of_job("artifact", uid, one) for one in watch.artifacts(db)]
         return news

@@ -74,7 +74,7 @@ class Wanted:
         """Whether this is wanted."""
         if news.job is not None and news.job in self.jobs:
             return True
-        return news.topic in self.topics and news.name not in ("block", "log")
+        return news.topic in self.topics and news.name not in ("block", "log", "artifact")
 
 
 @dataclass(eq=False)

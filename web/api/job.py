@@ -205,7 +205,7 @@ def list_logs(call: Call) -> Reply:
         job = known(call, db)
         attempt = None if query.attempt is None else _attempt(db, job, query.attempt)
         page = queries.page_of_logs(
-            db, job, attempt=attempt, level=query.level, block=query.block, q=query.q,
+            db, job, attempt=attempt, level=query.level, type_=query.type_, block=query.block, q=query.q,
             newest=query.order == "newest", limit=query.limit, after=query.after,
         )  # fmt: skip
     return Reply(page)

@@ -4,14 +4,15 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
+from controller.store.queries import artifacts
 from web.console import job_address
-from web.console.frame import board, need_role, show
-from web.console.job_logs import SWITCH
-from web.console.job_view import REGIONS, View, read, read_lines
+from web.console.frame import board, need_role, reader, show
+from web.console.job_logs import SWITCH, TYPES
+from web.console.job_view import MAX_ID, REGIONS, View, read, read_lines
 from web.console.job_words import activity_word, branch_word, source_field
 from web.console.language import spoken
 from web.console.words import hold_sentence
-from web.errors import ApiError, invalid
+from web.errors import ApiError, invalid, not_found
 
 page = Blueprint("job", __name__)
 HIGHEST = 2**62
@@ -46,12 +47,24 @@ def show_older(job: str) -> Response:
     return Response(html, content_type="text/html")
 
 
+@page.get("/jobs/<job>/artifacts/<artifact>")
+def show_picture(job: str, artifact: str) -> str:
+    """A picture as large as the screen allows; raises `ApiError`."""
+    need_role("viewer")
+    with reader().reading() as db:
+        found = artifacts.artifact(db, artifact[:MAX_ID])
+    if found is None or found.job != job:
+        raise not_found("artifact", artifact)
+    return render_template("console/job_picture.html", lang=spoken(), a=found)
+
+
 def _values(view: View) -> dict[str, Any]:
     return {
         "v": view,
         "job": view.job,
         "address": view.address,
         "switch": SWITCH,
+        "types": TYPES,
         "branch_word": branch_word,
         "activity_word": activity_word,
         "hold_sentence": hold_sentence,

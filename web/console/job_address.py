@@ -10,15 +10,19 @@ from web.errors import ApiError, invalid
 
 MAX_OPEN, MAX_TEXT = 50, 200
 INFO, LEVELS = 1, 4
+TYPES = ("system", "block", "print", "driver", "artifact")
+"""Of log lines."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """`attempt`: the k-th of the job, None: the last; `every`: lines of all attempts; `level`: at least this level."""
+    """`attempt`: the k-th of the job, None: the last; `every`: lines of all attempts; `level`: at least this level;
+    `type`: lines of one type."""
 
     attempt: int | None = None
     every: bool = False
     level: int = INFO
+    type: str = ""
     q: str = ""
     block: str = ""
     opened: frozenset[str] = frozenset()
@@ -29,6 +33,7 @@ class Address:
         given = {
             "attempt": "all" if other.every else other.attempt,
             "level": None if other.level == INFO else other.level,
+            "type": other.type or None,
             "q": other.q or None,
             "block": other.block or None,
             "open": " ".join(sorted(other.opened)) or None,
@@ -48,6 +53,7 @@ def read(args: "MultiDict[str, str] | Mapping[str, str]") -> Address:
         attempt=None if attempt is None or every else _number("attempt", attempt, 1, 10_000),
         every=every,
         level=_number("level", args.get("level") or str(INFO), 0, LEVELS - 1),
+        type=_type(args.get("type") or ""),
         q=_text("q", args),
         block=_text("block", args),
         opened=opened,
@@ -58,6 +64,12 @@ def _number(name: str, text: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
         raise _wrong(name, f"A number from {least} to {most}.")
     return int(text)
+
+
+def _type(given: str) -> str:
+    if given and given not in TYPES:
+        raise _wrong("type", f"One of {', '.join(TYPES)}.")
+    return given
 
 
 def _text(name: str, args: "MultiDict[str, str] | Mapping[str, str]") -> str:

@@ -1,18 +1,21 @@
 """The log lines of a job: of one attempt or of all, from a level on, with a text in them; newest first."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from controller.store import queries
+from controller.store.queries.artifacts import artifacts_by_uid
 from schemas.blocks import sentence
-from schemas.views import LogRow, Total
+from schemas.views import Artifact, LogRow, Total
 from web.console.job_address import Address
 from web.console.job_attempts import Played
 from web.console.language import N_, _, spoken
 from web.console.text import clock
 
-PAGE, MOST = 50, 500
+PAGE, MOST, MOST_OUTPUT = 50, 500, 4_000
+_SHOWN = {"image/png": "picture", "image/jpeg": "picture", "video/webm": "video"}
 LEVELS: tuple[tuple[str, str], ...] = (
     ("none", N_("debug")),
     ("none", N_("info")),
@@ -38,6 +41,26 @@ class Line:
     text: str
     name: str | None
     k: int | None
+    artifact: Artifact | None = None
+    """What the robot recorded, as far as the box has heard of it."""
+
+    @property
+    def shows(self) -> str | None:
+        """How what was recorded is shown: picture, video, file, coming, refused; None: nothing was recorded."""
+        if self.row.artifact is None:
+            return None
+        if self.artifact is None or self.artifact.state == "open":
+            return "coming"
+        if self.artifact.state == "refused":
+            return "refused"
+        return _SHOWN.get(self.artifact.type or "", "file")
+
+    @property
+    def output(self) -> str | None:
+        """What was put out with it, as JSON."""
+        if self.row.output is None:
+            return None
+        return json.dumps(self.row.output, ensure_ascii=False, indent=2)[:MOST_OUTPUT]
 
     @property
     def level(self) -> int:
@@ -95,8 +118,8 @@ def lines(
     chosen = None if address.every else chosen_of(played, address)
     attempt = None if chosen is None else chosen.attempt.number
     page = queries.page_of_logs(
-        db, number, attempt=attempt, level=address.level, block=address.block or None, q=address.q or None,
-        limit=PAGE if upto is None else MOST, after=after,
+        db, number, attempt=attempt, level=address.level, type_=address.type or None, block=address.block or None,
+        q=address.q or None, limit=PAGE if upto is None else MOST, after=after,
     )  # fmt: skip
     rows, older, again = page.items, page.next, False
     if upto is not None:
@@ -104,7 +127,11 @@ def lines(
         again = len(kept) == len(rows) and older is not None
         rows, older = (rows[:PAGE], older) if again else (kept, None)
     numbers = {one.attempt.number: one.k for one in played}
-    found = [Line(row, text_of(row), _name(index, row), numbers.get(row.attempt or 0)) for row in rows]
+    recorded = artifacts_by_uid(db, [row.artifact for row in rows if row.artifact is not None])
+    found = [
+        Line(row, text_of(row), _name(index, row), numbers.get(row.attempt or 0), recorded.get(row.artifact or ""))
+        for row in rows
+    ]
     counts = queries.count_logs(db, number, attempt)
     return Lines(found, None if again else older, counts, None if chosen is None else chosen.k, again)
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from controller.store import queries
+from controller.store.queries.siblings import Sibling, siblings
 from schemas.blocks import BLOCK_KINDS
 from schemas.status import JobState
 from schemas.views import AttemptRuns, Job, Robot
@@ -60,6 +61,8 @@ class View:
     lines: Lines | None
     more_moves: bool
     flow_name: str | None
+    siblings: Sequence[Sibling] = ()
+    """The other jobs of its submission, one for each robot that was named."""
 
     @property
     def job(self) -> Job:
@@ -241,11 +244,13 @@ def read(uid: str, look: Look, address: Address, wanted: Collection[str], *, upt
         flow = None if job.deployment_name else queries.flow(db, job.flow, None)
         usual_ms = queries.usual_duration_ms(db, job.deployment, job.flow) if job.state not in ENDED else None
         shown = lines(db, number, played, index, address, upto=upto) if "logs" in wanted else None
+        others = siblings(db, job.run, job.id) if "logs" in wanted else []
     facts = Facts(
         job, look, played, moves.items, _waits(look, job, number, wanted),
         None if usual_ms is None else usual_ms / 1000, _names(index, played),
     )  # fmt: skip
-    return View(facts, address, index, number, now, shown, moves.next is not None, flow.name if flow else None)
+    name = flow.name if flow else None
+    return View(facts, address, index, number, now, shown, moves.next is not None, name, others)
 
 
 def _job(db: queries.Connection, uid: str) -> tuple[Job, int]:

@@ -7,6 +7,7 @@ from controller.store.queries.values import rfc3339
 from controller.store.queries.walk import bind, cursor, read_cursor
 from schemas.views import Artifact, ArtifactPage
 
+MOST = 5_000
 _SELECT = "select a.*, j.uid as job_uid from artifacts a join jobs j on j.id = a.job"
 
 
@@ -40,12 +41,12 @@ def page_of_artifacts(
     return ArtifactPage(items=items, next=cursor(binding, "id", (rows[limit - 1]["id"],)) if more else None)
 
 
-def ended_artifacts(db: sqlite3.Connection, job: int, after_us: int, limit: int = 200) -> list[Artifact]:
-    """Artifacts of a job that came to an end, whole or refused, after a moment (UTC microseconds), in that order."""
+def ended_artifacts(db: sqlite3.Connection, job: int) -> list[str]:
+    """The ids of a job's artifacts that are whole or refused, the newest `MOST` of them in order."""
     rows = db.execute(
-        f"{_SELECT} where a.job = ? and a.completed_at > ? order by a.completed_at limit ?", (job, after_us, limit)
-    )
-    return [_artifact(row) for row in rows]
+        "select uid from artifacts where job = ? and state <> 'open' order by id desc limit ?", (job, MOST)
+    ).fetchall()
+    return [row["uid"] for row in reversed(rows)]
 
 
 def _artifact(row: sqlite3.Row) -> Artifact:

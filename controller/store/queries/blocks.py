@@ -107,22 +107,25 @@ def page_of_logs(
     *,
     attempt: int | None = None,
     level: int = 0,
+    type_: str | None = None,
     block: str | None = None,
     q: str | None = None,
     newest: bool = True,
     limit: int = 50,
     after: str | None = None,
 ) -> LogPage:
-    """Log lines of a job or of one of its attempts, of at least a level. Raises `BadCursor`."""
-    binding = bind("logs", job, attempt, level, block, q, newest)
+    """Log lines of a job or of one of its attempts, of at least a level, of one type. Raises `BadCursor`."""
+    binding = bind("logs", job, attempt, level, type_, block, q, newest)
     key = read_cursor(after, binding, {"id": 1})[1] if after else None
     filters = (*_at_block(block), *_text(q, ("text", "message", "args")))
     if level:
         filters = (Where("level >= ?", (level,)), *filters)
+    if type_ is not None:
+        filters = (Where("type = ?", (type_,)), *filters)
     table, arm = ("logs indexed by logs_job", Where("job = ?", (job,)))
     if attempt is not None:
         table, arm = "logs indexed by logs_attempt", Where("attempt = ?", (attempt,))
-    columns = ("path", "level", "text", "message", "args")
+    columns = ("path", "level", "type", "text", "message", "args")
     keys, stop = take(db, [Walk(table, arm, ("id",), columns, filters, newest, key)], limit)
     items = [_log(db.execute("select * from logs where id = ?", one).fetchone()) for one in keys]
     return LogPage(items=items, next=None if stop is None else cursor(binding, "id", stop))

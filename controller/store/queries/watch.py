@@ -3,12 +3,13 @@
 import sqlite3
 from dataclasses import dataclass, field
 
+from controller.store.queries.artifacts import artifacts_by_uid, ended_artifacts
 from controller.store.queries.blocks import block_run, new_logs
 from controller.store.queries.flow_index import FlowIndex
 from controller.store.queries.jobs import index_of_job, job_id, shown_attempt
 from controller.store.queries.reader import Reader, Unreadable
 from schemas.status import BLOCK_ENDED, BlockState
-from schemas.views import BlockRun, LogRow
+from schemas.views import Artifact, BlockRun, LogRow
 
 MAX_NEWS = 500
 
@@ -43,6 +44,8 @@ class JobWatch:
     index: FlowIndex | None
     attempt: int | None = None
     last_log: int = 0
+    seen: set[str] = field(default_factory=set)
+    """Artifacts that have come to an end."""
     open_from: int = 0
     phases: dict[int, str] = field(default_factory=dict)
 
@@ -56,7 +59,14 @@ class JobWatch:
         last = db.execute("select coalesce(max(id), 0) from logs indexed by logs_job where job = ?", (number,))
         watch.last_log = int(last.fetchone()[0])
         watch.news(db)
+        watch.artifacts(db)
         return watch
+
+    def artifacts(self, db: sqlite3.Connection) -> list[Artifact]:
+        """What has arrived, or was refused, since the last call."""
+        new = [uid for uid in ended_artifacts(db, self.job) if uid not in self.seen]
+        self.seen.update(new)
+        return list(artifacts_by_uid(db, new[-MAX_NEWS:]).values()) if new else []
 
     def news(self, db: sqlite3.Connection) -> tuple[list[BlockRun], list[LogRow]]:
         """Block runs whose phase changed, and new log lines, since the last call."""

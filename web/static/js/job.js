@@ -52,6 +52,7 @@ function after() { fold(); rove(); grow(); }
 document.addEventListener('live:job', () => want('head', 'tree', 'side', 'record'));
 document.addEventListener('live:block', () => want('head', 'tree', 'side'));
 document.addEventListener('live:log', () => { fresh++; logs(); });
+document.addEventListener('live:artifact', () => want('logs'));   // what a line speaks of has come
 // What keeps a job waiting, and what its robot says, changes with robots; not all of that is told as it happens.
 const robots = () => { if (!document.hidden && ended() === 'no' && document.body.dataset.state === 'ok') want('head', 'side'); };
 document.addEventListener('live:robot', robots);
@@ -79,7 +80,13 @@ document.addEventListener('click', e => {
     go(changed(a.getAttribute('href'), a.dataset.set), ...(a.dataset.go ? [a.dataset.go] : ['tree', 'logs']));
   }
 });
-document.addEventListener('change', e => { if (e.target.id === 'log-attempt') go(changed(e.target.value, 'attempt'), 'tree', 'logs'); });
+document.addEventListener('change', e => {
+  const to = e.target.value;
+  if (e.target.id === 'log-type') go(changed(to, 'type'), 'logs');
+  if (e.target.id !== 'log-attempt') return;
+  if (to.startsWith('/jobs/')) location.href = `${to}#job-logs`;   // the same on another robot is another job
+  else go(changed(to, 'attempt'), 'tree', 'logs');
+});
 let typing = 0;
 document.addEventListener('input', e => {
   if (e.target.id !== 'log-text') return;

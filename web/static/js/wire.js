@@ -1,5 +1,5 @@
 // The stream itself: opens it for a set of wishes, goes on after the last move it heard, says when it is lost.
-const EVENTS = ['part', 'fleet', 'job', 'block', 'log', 'robot', 'queues', 'system', 'resync', 'still'];
+const EVENTS = ['part', 'fleet', 'job', 'block', 'log', 'artifact', 'robot', 'queues', 'system', 'resync', 'still'];
 const RETRY_MS = 2000, ANSWER_MS = 4000;
 const QUIET_MS = 12000;                     // the box says something every 5 s: this long without a word is a dead line
 
