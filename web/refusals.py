@@ -21,7 +21,6 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "assets": ("asset.in_use", "asset.kind"),
     "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "schedules": (),
-    "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "session": (),
     "people": ("user.exists", "user.last_admin"),
 }

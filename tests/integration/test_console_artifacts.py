@@ -22,7 +22,7 @@ class Page:
         self.headers = {"Authorization": f"Bearer {box.token(robot.name, 'robot', robot.name)}"}
 
     def line(self, type_: str, text: str, **more: Any) -> None:
-        row = {"kind": "log", "level": 1, "type": type_, "path": "-1/1", "text": text} | more
+        row: dict[str, Any] = {"kind": "log", "level": 1, "type": type_, "path": "-1/1", "text": text} | more
         self.robot.say(self.robot.about(**row), topic="log")
 
     def announce(self, data: bytes, kind: str = "screenshot", name: str = "a.png") -> str:
