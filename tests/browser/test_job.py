@@ -246,7 +246,7 @@ def test_a_robot_that_falls_silent_and_is_heard_again(
         expect(queued.locator("#w-guard-1")).to_contain_text(re.compile(r"It was last heard at \d\d:\d\d:\d\d\."))
     expect(page.locator("#job-title")).to_have_text("Running on guard-1, attempt 1 of 4.", timeout=LONG_MS)
     expect(page.locator("#job-side")).to_contain_text("Working", timeout=LONG_MS)
-    assert _controls(page) == ["pause", "cancel"]
+    assert _controls(page) == ["pause", "set_error", "cancel"]
     end(client, waits)
 
 
@@ -299,7 +299,7 @@ def test_it_is_paused_and_goes_on_and_jumps_the_queue(screen: Screens, client: C
     page, queued = screen().open(f"/jobs/{patrol}"), other.open(f"/jobs/{waits}")
     _ask(page, "pause").get_by_role("button", name="Pause the job").click()
     expect(page.locator("#job-title")).to_have_text("Paused on guard-1, attempt 1 of 4.", timeout=LONG_MS)
-    assert _controls(page) == ["resume", "cancel"]
+    assert _controls(page) == ["resume", "set_error", "cancel"]
     dialog = _ask(queued, "priority")
     field = dialog.get_by_label("Priority, 0 to 5000")
     expect(field).to_have_value("10")
@@ -314,7 +314,7 @@ def test_it_is_paused_and_goes_on_and_jumps_the_queue(screen: Screens, client: C
     expect(queued.locator("dialog")).to_have_count(0)
     _ask(page, "resume").locator(".pri").click()
     expect(page.locator("#job-title")).to_have_text("Running on guard-1, attempt 1 of 4.", timeout=LONG_MS)
-    assert _controls(page) == ["pause", "cancel"]
+    assert _controls(page) == ["pause", "set_error", "cancel"]
     end(client, waits)
 
 

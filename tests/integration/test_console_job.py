@@ -63,7 +63,7 @@ def test_a_queued_job_says_for_which_attempt_and_why_robot_by_robot(box: Box) ->
     assert "r1 Working Busy with hello ." in side
     assert f'href="/jobs/{first}"' in html(box, f"/jobs/{waiting}/part?only=side")
     assert "this job" in side
-    assert actions(box, waiting) == ["priority", "cancel"]
+    assert actions(box, waiting) == ["priority", "set_error", "cancel"]
     robot.say(robot.about("succeeded"))
     assert title(box, first) == "Succeeded on r1 in attempt 1 of 4."
     assert actions(box, first) == ["rerun"]
@@ -131,7 +131,7 @@ def test_a_running_job_says_where_and_whom_it_has(box: Box) -> None:
     assert "41 %" in side
     assert "works b1" in side
     assert title(box, job, "zh") == "正在 r1 上运行，第 1 次执行（共 4 次）。"
-    assert actions(box, job) == ["pause", "cancel"]
+    assert actions(box, job) == ["pause", "set_error", "cancel"]
 
 
 def test_a_paused_a_cancelling_and_a_cancelled_job(box: Box) -> None:
@@ -140,7 +140,7 @@ def test_a_paused_a_cancelling_and_a_cancelled_job(box: Box) -> None:
     robot.say(robot.about("paused"))
     assert title(box, job) == "Paused on r1, attempt 1 of 4."
     assert "local asked for it at" in region(box, job, "head")
-    assert actions(box, job) == ["resume", "cancel"]
+    assert actions(box, job) == ["resume", "set_error", "cancel"]
     box.must("POST", f"/jobs/{job}/cancel", {"reason": NASTY}, 202)
     assert title(box, job) == "Being cancelled on r1."
     assert "cancel" not in actions(box, job)

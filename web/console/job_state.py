@@ -246,6 +246,8 @@ def buttons(facts: Facts) -> list[Button]:
     """What is possible now, nothing else."""
     case = _case(facts)
     possible = [row for row in ACTIONS if outlook(case, row[0]).possible]
+    if possible and possible[0][0] == "decide":  # a person's word ends it as failed, too, and at once
+        possible = [row for row in possible if row[0] != "set_error"]
     if facts.job.state == JobState.CANCELLING:  # asked already; what is left is a person's word
         possible = [row for row in possible if row[0] not in ("cancel", "set_error")]
     return [Button(action, icon, _(label, priority=facts.job.priority)) for action, icon, label in possible]
