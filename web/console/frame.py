@@ -49,6 +49,7 @@ TABS = (
     Tab("overview", "/", N_("Overview")),
     Tab("jobs", "/jobs", N_("Jobs")),
     Tab("robots", "/robots", N_("Robots")),
+    Tab("schedule", "/schedules", N_("Schedules")),
     Tab("asset", "/assets", N_("Assets")),
 )
 

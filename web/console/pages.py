@@ -14,6 +14,8 @@ from web.console import (
     robot_accept,
     robot_actions,
     robots,
+    schedule_actions,
+    schedules,
     sign_in,
     stream,
 )
@@ -32,6 +34,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     robot_actions.page,
     robot_accept.page,
     assets.page,
+    schedules.page,
+    schedule_actions.page,
     find.page,
     stream.page,
 )
@@ -42,6 +46,9 @@ PARTS: dict[str, Part] = {
         *(Part(name, facts) for name, facts in overview.FACTS.items()),
         Part("robots", robots.facts),
         Part("robot", robots.about),
+        Part("schedules", schedules.facts),
+        Part("schedule", schedules.about),
+        Part("firing", schedules.firing),
         Part("assets", assets.facts),
     )
 }

@@ -16,6 +16,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         N_("It was never here, or it has been cleared away by age. Check the address, or look for it in the list."),
     ),
     "robot.not_found": (N_("There is no such robot"), N_("It was removed, or its name is written differently.")),
+    "schedule.not_found": (N_("There is no such schedule"), N_("It was removed, or the address is wrong.")),
+    "firing.not_found": (N_("There is no such firing"), N_("It was never here, or the address is wrong.")),
     "route.not_found": (N_("There is no such page"), N_("The address is wrong, or the page has moved.")),
     "request.method": (N_("There is no such page"), N_("The address is wrong, or the page has moved.")),
     "request.invalid": (N_("This cannot be understood"), N_("Something in the address or the form makes no sense.")),

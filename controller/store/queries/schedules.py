@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,18 @@ def page_of_firings(db: sqlite3.Connection, name: str, limit: int = 50, after: s
     states = _states(db, [row["id"] for row in shown])
     items = [Firing(**_firing(row), states=states.get(row["id"], {})) for row in shown]
     return FiringPage(items=items, next=cursor(binding, "id", (shown[-1]["id"],)) if len(rows) > limit else None)
+
+
+def recent_firings(db: sqlite3.Connection, names: Iterable[str], count: int) -> dict[str, list[Firing]]:
+    """The newest firings of each of these schedules, newest first."""
+    rows = {
+        name: db.execute("select * from firings where schedule = ? order by id desc limit ?", (name, count)).fetchall()
+        for name in names
+    }
+    states = _states(db, [row["id"] for some in rows.values() for row in some])
+    return {
+        name: [Firing(**_firing(row), states=states.get(row["id"], {})) for row in some] for name, some in rows.items()
+    }
 
 
 def _firing(row: sqlite3.Row) -> dict[str, Any]:
