@@ -342,9 +342,9 @@ def test_several_are_cancelled_as_the_preview_said(screen: Screens, client: Clie
     client.post(f"/jobs/{queued[0]}/cancel", {})
     dialog.get_by_label("Reason").fill("3 号线停线")
     dialog.get_by_role("button", name="Cancel 4 jobs").click()
-    expect(dialog.get_by_role("heading")).to_have_text("3 done, 1 refused")
-    expect(dialog.locator("tbody tr")).to_have_count(4)
-    expect(dialog.locator("tbody tr").first).to_contain_text("It has been cancelled already.")
+    expect(dialog.get_by_role("heading")).to_have_text("3 done, 1 not")
+    expect(dialog.locator("tbody tr")).to_have_count(5)
+    expect(dialog.locator("tbody tr").first).to_contain_text("It has changed since it was shown")
     assert accessibility(page) == []
     page.keyboard.press("Escape")
     assert _ticked(page) == [queued[3], queued[0]]
@@ -365,7 +365,7 @@ def test_several_get_another_priority(screen: Screens, client: Client) -> None:
     expect(dialog).to_contain_text("A whole number from 0 to 5000.")
     field.fill("4500")
     expect(dialog.locator("tr", has_text="2000 → 4500")).to_have_count(2)
-    expect(dialog).to_contain_text("It has been cancelled already.")
+    expect(dialog).to_contain_text("Ended already.")
     assert accessibility(page) == []
     dialog.get_by_role("button", name="Change 2 jobs").click()
     expect(dialog.get_by_role("heading")).to_have_text("All 2 jobs are done")

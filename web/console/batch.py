@@ -1,135 +1,138 @@
-"""One thing asked of several jobs: a preview by outcome, then one by one, then what became of each."""
+"""One thing asked of several jobs: a stored preview by outcome, applied by its hash, then what became of each."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
-from controller.store import queries
-from schemas.status import ACTIVE, JobState
-from schemas.views import JobRow
-from web.console import dialogs, problems
-from web.console.batch_preview import SAYS, SHAPES, BatchAction, GroupKind, Line, Preview, preview
-from web.console.frame import board, need_role, reader
+from controller.store.queries import batches as queries
+from schemas.batch import MAX_JOBS, BatchAction, RowResult
+from schemas.views.batches import Batch
+from web.api.batches import matching, preview, read
+from web.backend import backend
+from web.compat.waiting import until
+from web.console import dialogs
+from web.console.batch_preview import SAYS, SHAPES, became, read_preview, why
+from web.console.frame import need_role, reader
 from web.console.job_actions import given_priority
-from web.console.job_outlook import STANDS, Case, case_of
-from web.console.language import N_, _
+from web.console.jobs_asked import read_wanted
+from web.console.language import _
 from web.errors import ApiError, invalid
 
 page = Blueprint("batch", __name__)
-MOST = 200
-"""So many jobs at once: they are asked for one by one while somebody waits."""
-LOST = ("controller.down", "controller.no_answer", "store.full")
-"""After these the rest is not asked for."""
+TICKED = 200
+"""So many jobs of a page can be ticked."""
+SHOWN = 200
+"""So many rows of a result are shown at once."""
+SOON_S = 1.0
+"""So long a result is waited for before it is shown as far as it has come."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What became of one job; `done`: it was carried out, or a robot was told."""
+class Wanted:
+    """Which jobs: those that were ticked, or all that fit the filters of the page."""
 
-    job: JobRow
-    done: bool
-    text: str
-
-
-def _cases(ids: Sequence[str]) -> list[Case]:
-    """The jobs with these ids as they are now, in their order; raises `ApiError`."""
-    if not 0 < len(ids) <= MOST:
-        raise invalid("body", "/id", "count", _("Between 1 and %(n)s jobs at once.", n=MOST))
-    robots = board().look().by_id
-    with reader().reading() as db:
-        return [case_of(job, robots) for job in queries.rows_by_uid(db, ids)]
+    ids: tuple[str, ...]
+    every: bool
+    search: str
 
 
-@page.post("/jobs/batch/<any(cancel, priority):action>")
+def _wanted() -> Wanted:
+    """As the form has it; raises `ApiError`."""
+    search = request.form.get("search", "")[:2000]
+    if request.form.get("every") == "yes":
+        return Wanted(matching(backend(), read_wanted(reader(), search)), True, search)
+    ids = tuple(dict.fromkeys(request.form.getlist("id")))
+    if not 0 < len(ids) <= TICKED:
+        raise invalid("body", "/id", "count", _("Between 1 and %(n)s jobs at once.", n=TICKED))
+    return Wanted(ids, False, search)
+
+
+@page.post("/jobs/batch/<any(cancel, priority, execute):action>")
 def ask_batch(action: BatchAction) -> str:
-    """What would become of the ticked jobs (`id`, repeated); with `priority`, as far as one is typed."""
+    """What would become of the ticked jobs (`id`, repeated), or of all that fit (`every`), stored as a batch."""
     need_role("operator")
-    cases = _cases(list(dict.fromkeys(request.form.getlist("id"))))
+    try:
+        wanted = _wanted()
+    except ApiError as error:
+        if error.details and error.details[0].code in ("too_many", "too_wide", "nothing"):
+            return dialogs.ask("console/jobs/batch_wide.html", code=error.details[0].code, most=MAX_JOBS)
+        raise
     priority = given_priority()
-    wrong = "priority" in request.form and request.form["priority"].strip() != "" and priority is None
-    return _shown(preview(action, cases, priority), priority, wrong=wrong)
+    if action == "priority" and priority is None:
+        wrong = request.form.get("priority", "").strip() != ""
+        return _shown(action, wanted, None, wrong=wrong)
+    batch = _previewed(action, wanted, priority)
+    return _shown(action, wanted, batch)
 
 
-def _shown(found: Preview, priority: int | None, *, wrong: bool = False) -> str:
+def _previewed(action: BatchAction, wanted: Wanted, priority: int | None) -> Batch:
+    if request.headers.get("HX-Request") != "true":
+        raise ApiError("auth.origin", "Forms are sent by the console's own pages only.")
+    args: dict[str, Any] = {"action": action, "ids": list(wanted.ids)}
+    if action == "priority":
+        args["priority"] = priority
+    if wanted.every:
+        args["filter"] = {"list": wanted.search}
+    return preview(backend(), args, need_role("operator"), None)[0]
+
+
+def _shown(action: BatchAction, wanted: Wanted, batch: Batch | None, *, wrong: bool = False, **more: Any) -> str:
+    found = None
+    if batch is not None:
+        with reader().reading() as db:
+            found = read_preview(db, batch)
     return dialogs.ask(
-        f"console/jobs/batch_{found.action}.html", found=found, says=SAYS, shapes=SHAPES, priority=priority,
-        wrong=wrong, given=request.form,
+        f"console/jobs/batch_{action}.html", found=found, wanted=wanted, says=SAYS, shapes=SHAPES, wrong=wrong,
+        given=request.form, **more,
     )  # fmt: skip
 
 
-@page.post("/jobs/batch/<any(cancel, priority):action>/apply")
-def do_batch(action: BatchAction) -> Response | str:
-    """Carry out what the preview said (`job`: its guards), each for itself; what has changed since is left alone."""
+@page.post("/jobs/batch/<batch>/apply")
+def do_batch(batch: str) -> str:
+    """Carry out exactly what the preview said, then say what became of each."""
     need_role("operator")
-    shown = dict(_guards())
-    cases = _cases(list(shown))
-    priority = given_priority()
-    if action == "priority" and priority is None:
-        return _shown(preview(action, cases, None), None, wrong=True)
-    results = list(_carry_out(action, cases, shown, priority))
-    done = [one for one in results if one.done]
-    refused = [one for one in results if not one.done]
-    return dialogs.ask("console/jobs/batch_result.html", action=action, done=done, refused=refused)
+    args: dict[str, Any] = {"batch": batch, "hash": dialogs.field("hash", 100) or ""}
+    if (reason := dialogs.field("reason")) is not None:
+        args["reason"] = reason
+    if read(backend(), batch).action == "execute" and request.form.get("seen") != "yes":
+        raise invalid("body", "/seen", "required", "Tick that the work may be done a second time.")
+    dialogs.carry_out("batch.apply", args)
+    until(reader(), lambda db: _ended(queries.batch(db, batch)), SOON_S)
+    return _result(batch)
 
 
-def _guards() -> Iterator[tuple[str, tuple[GroupKind, int | None]]]:
-    kinds = {kind: kind for kind in SAYS}
-    for text in request.form.getlist("job"):
-        uid, _colon, rest = text.partition(":")
-        kind, _colon, attempt = rest.partition(":")
-        if kind in kinds:
-            yield uid, (kinds[kind], int(attempt) if attempt.isdecimal() and len(attempt) < 19 else None)
+def _ended(batch: Batch | None) -> Batch | None:
+    return batch if batch is None or batch.state == "applied" else None
 
 
-def _carry_out(
-    action: BatchAction, cases: Sequence[Case], shown: dict[str, tuple[GroupKind, int | None]], priority: int | None
-) -> Iterator[Result]:
-    now = {line.case.job.id: line for group in preview(action, cases, priority).groups for line in group.lines}
-    lost = False
-    for case in cases:
-        kind, attempt = shown[case.job.id]
-        if lost:
-            yield Result(case.job, False, _("Not asked for: the controller did not answer before."))
-        elif _misled(action, now[case.job.id], kind):
-            yield Result(case.job, False, _("It has changed since it was shown, so it was left alone."))
-        else:
-            result, lost = _one(action, case, attempt, priority)
-            yield result
+@page.get("/jobs/batch/<batch>")
+def show_batch(batch: str) -> str:
+    """How far it has come, and what became of each."""
+    need_role("viewer")
+    return _result(batch)
 
 
-def _misled(action: BatchAction, line: Line, shown: GroupKind) -> bool:
-    """Whether a robot would be told something that the preview did not say."""
-    moving = line.case.job.state in ACTIVE and line.case.job.state != JobState.CANCELLING
-    return action == "cancel" and moving and line.kind != shown
+def _result(uid: str) -> str:
+    found = read(backend(), uid)
+    rows = {result: _rows(uid, result) for result in get_args(RowResult)}
+    done = [row.job for row in rows["done"].items] if found.state == "applied" else []
+    return dialogs.ask(
+        "console/jobs/batch_result.html", batch=found, rows=rows, done=done, why=why, became=became, shown=SHOWN,
+    )  # fmt: skip
 
 
-def _one(action: BatchAction, case: Case, attempt: int | None, priority: int | None) -> tuple[Result, bool]:
-    """Ask for one; whether the controller is lost."""
-    reason = dialogs.field("reason")
-    args = {"job": case.job.id} | ({} if reason is None else {"reason": reason})
-    if action == "priority":
-        args |= {"priority": priority}  # type: ignore[dict-item]
-    elif attempt is not None:
-        args |= {"if_attempt": attempt}  # type: ignore[dict-item]
-    try:
-        done = dialogs.carry_out(f"job.{action}", args, part=case.job.id)
-    except ApiError as error:
-        if error.code in ("auth.origin", "auth.role"):
-            raise
-        return Result(case.job, False, _why(case, error)), error.code in LOST
-    if action == "priority":
-        return Result(case.job, True, f"{case.job.priority} → {priority}"), False
-    told = done.ok["recorded"]
-    return Result(
-        case.job, True, case.say(N_("%(robot)s is told to stop.")) if told else _("The job is cancelled.")
-    ), False
+@page.get("/jobs/batch/<batch>/<any(done, refused, changed, unchanged):result>")
+def show_more(batch: str, result: RowResult) -> str:
+    """Further rows of a result."""
+    need_role("viewer")
+    found = read(backend(), batch)
+    page_of_rows = _rows(batch, result, request.args.get("after", "")[:500] or None)
+    return dialogs.ask(
+        "console/jobs/batch_rows.html", batch=found, page=page_of_rows, result=result, why=why, became=became
+    )
 
 
-def _why(case: Case, error: ApiError) -> str:
-    """Why one was refused, from how it stands now where that says it."""
-    if error.code not in ("job.state", "job.attempt_changed"):
-        return problems.sentences(error)[1]
+def _rows(uid: str, result: RowResult, after: str | None = None) -> Any:
     with reader().reading() as db:
-        found = queries.rows_by_uid(db, [case.job.id])
-    return case_of(found[0], {}).say(STANDS[found[0].state]) if found else problems.sentences(error)[1]
+        return queries.page_of_batch_rows(db, uid, result=result, limit=SHOWN, after=after)

@@ -1,22 +1,21 @@
-"""What would become of several jobs if one thing were asked of all of them: one pure function."""
+"""What would become of many jobs, in the words of the page: a stored preview by outcome, with its first rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
 
-from schemas.status import TERMINAL
-from web.console.job_outlook import STANDS, Case, Kind, outlook
+from controller.store.queries import Connection
+from controller.store.queries import batches as queries
+from schemas.batch import BatchAction
+from schemas.views.batches import Batch, BatchRow
 from web.console.language import N_, _
 
-BatchAction = Literal["cancel", "priority"]
-GroupKind = Literal[
-    "at_once", "told_first", "stops", "silent", "again", "changed", "ended", "held_up", "equal", "taken"
-]
-STAYS: tuple[GroupKind, ...] = ("ended", "held_up", "equal", "taken")
-"""Groups in which nothing changes."""
-ORDER: tuple[GroupKind, ...] = ("at_once", "told_first", "stops", "silent", "again", "changed", *STAYS)
-SAYS: dict[GroupKind, tuple[str, str]] = {
+LISTED = 50
+"""So many rows of a group are listed; of the others the number is said."""
+ORDER = (
+    "at_once", "told_first", "stops", "silent", "again", "set", "made", "ended", "held_up", "equal", "taken",
+    "not_ended", "not_found",
+)  # fmt: skip
+SAYS: dict[str, tuple[str, str]] = {
     "at_once": (N_("ended at once"), N_("Held by no robot.")),
     "told_first": (
         N_("robot is told first"),
@@ -31,7 +30,8 @@ SAYS: dict[GroupKind, tuple[str, str]] = {
         N_("It is silent, so nobody knows what it does. Until then the job is shown as cancelling."),
     ),
     "again": (N_("robot is told once more"), N_("It was told to stop and has not answered yet.")),
-    "changed": (N_("get the new priority"), N_("Held by no robot.")),
+    "set": (N_("get the new priority"), N_("Held by no robot.")),
+    "made": (N_("executed again"), N_("A new job is made with the same deployment, parameters and target.")),
     "ended": (N_("unchanged"), N_("Ended already.")),
     "held_up": (
         N_("unchanged"),
@@ -39,94 +39,87 @@ SAYS: dict[GroupKind, tuple[str, str]] = {
     ),
     "equal": (N_("unchanged"), N_("This is the priority already.")),
     "taken": (N_("unchanged"), N_("Held by a robot already.")),
+    "not_ended": (N_("unchanged"), N_("Not ended yet.")),
+    "not_found": (N_("unchanged"), N_("There is no such job any more.")),
 }
 """What happens to a group, and why; about one job or many."""
-SHAPES: dict[GroupKind, str] = {
+SHAPES: dict[str, str] = {
     "at_once": "queued",
     "told_first": "assigned",
     "stops": "running",
     "silent": "uncertain",
     "again": "cancelling",
-    "changed": "queued",
+    "set": "queued",
+    "made": "queued",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """A job in the preview; `guard` travels with the form, so that nothing else is done than what was shown."""
-
-    case: Case
-    kind: GroupKind
-
-    @property
-    def guard(self) -> str:
-        """Id, kind and attempt."""
-        return f"{self.case.job.id}:{self.kind}:{self.case.job.attempt or ''}"
-
-    @property
-    def why(self) -> str:
-        """Why this one does not change."""
-        equal = SAYS["equal"][1]
-        return _(equal) if self.kind == "equal" else self.case.say(STANDS[self.case.job.state])
+REFUSED: dict[str, str] = {
+    "changed": N_("It has changed since it was shown, so it was left alone."),
+    "job.parked": SAYS["held_up"][1],
+    "internal": N_("A defect; the log has more."),
+}
+"""Why a row was not carried out, beside the reasons of the groups."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs of which the same becomes."""
+    """Jobs of which the same becomes; `rows` are the first of `count`."""
 
-    kind: GroupKind
-    lines: tuple[Line, ...]
+    code: str
+    stays: bool
+    count: int
+    rows: tuple[BatchRow, ...]
 
     @property
-    def stays(self) -> bool:
-        """Whether nothing changes."""
-        return self.kind in STAYS
+    def more(self) -> int:
+        """How many are not listed."""
+        return self.count - len(self.rows)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What would become of each; `total` jobs were looked at."""
+    """A stored preview as the dialog shows it."""
 
-    action: BatchAction
+    batch: Batch
     groups: tuple[Group, ...]
 
     @property
-    def total(self) -> int:
-        """How many jobs."""
-        return sum(len(group.lines) for group in self.groups)
+    def action(self) -> BatchAction:
+        """What would be asked."""
+        return self.batch.action
 
     @property
-    def changing(self) -> list[Line]:
-        """Those that something would be asked of."""
-        return [line for group in self.groups if not group.stays for line in group.lines]
-
-    @property
-    def staying(self) -> list[Line]:
-        """Those that would stay as they are."""
-        return [line for group in self.groups if group.stays for line in group.lines]
+    def will(self) -> int:
+        """Of how many jobs."""
+        return self.batch.will.count
 
 
-def preview(action: BatchAction, cases: Iterable[Case], priority: int | None = None) -> Preview:
-    """What would become of these jobs now."""
-    lines = [Line(case, _kind(action, case, priority)) for case in cases]
-    return Preview(action, _grouped(lines))
+def read_preview(db: Connection, batch: Batch) -> Preview:
+    """A batch with the first rows of each group."""
+    parts = [(group, False) for group in batch.will.groups] + [(group, True) for group in batch.will_not.groups]
+    groups = []
+    for group, stays in sorted(parts, key=lambda pair: ORDER.index(pair[0].code)):
+        page = queries.page_of_batch_rows(db, batch.id, code=group.code, limit=LISTED)
+        groups.append(Group(group.code, stays, group.count, tuple(page.items if page else ())))
+    return Preview(batch, tuple(groups))
 
 
-def _kind(action: BatchAction, case: Case, priority: int | None) -> GroupKind:
-    found = outlook(case, action)
-    if found.possible and action == "priority":
-        return "equal" if case.job.priority == priority else "changed"
-    kinds: dict[Kind, GroupKind] = {
-        "at_once": "at_once",
-        "told_first": "told_first",
-        "stops": "stops",
-        "silent": "silent",
-        "again": "again",
-        "same": "ended" if case.job.state in TERMINAL else "held_up" if action == "cancel" else "taken",
-    }
-    return kinds[found.kind]
+def why(row: BatchRow) -> str:
+    """Why nothing was done, in the language of the page."""
+    code = row.reason.code if row.reason is not None else None
+    return _(_SENTENCES.get(code or "", REFUSED["internal"]))
 
 
-def _grouped(lines: Sequence[Line]) -> tuple[Group, ...]:
-    by_kind = sorted(lines, key=lambda line: ORDER.index(line.kind))
-    return tuple(Group(kind, tuple(found)) for kind, found in groupby(by_kind, key=lambda line: line.kind))
+_SENTENCES: Mapping[str, str] = {code: says[1] for code, says in SAYS.items()} | REFUSED | {
+    "job.state": N_("In its state now this is not possible."),
+}  # fmt: skip
+
+
+def became(action: BatchAction, row: BatchRow, priority: int | None) -> str:
+    """What came of a row that was carried out, in the language of the page."""
+    if action == "priority":
+        return f"{row.had_priority} → {priority}"
+    if action == "execute":
+        return _("A new job was made.")
+    if row.outlook.code == "at_once":
+        return _("The job is cancelled.")
+    return _("%(robot)s is told to stop.", robot=row.robot or "–")

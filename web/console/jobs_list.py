@@ -7,6 +7,7 @@ from typing import Literal
 
 from controller.store import queries
 from schemas.views import JobPage, JobRow
+from schemas.views.jobs import Matched
 from web.console.jobs_search import TABS, Search, Slip
 from web.console.language import _
 from web.console.look import Look
@@ -49,6 +50,7 @@ class Listing:
     place: Place
     newer: str | None = None
     older: str | None = None
+    matched: Matched | None = None
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,14 @@ def read_list(db: queries.Connection, search: Search, given: Mapping[str, str], 
             jobs = page.items[::-1]
             if page.next is not None or len(jobs) == search.limit:
                 older = queries.cursor_at(db, f, search.order, jobs[-1].id) if jobs else None
-                return Listing(jobs, "further" if jobs else "sparse", link("before", page.next), link("after", older))
+                return Listing(
+                    jobs, "further" if jobs else "sparse", link("before", page.next), link("after", older), page.matched
+                )
         page = queries.page_of_jobs(db, f, search.order, _limit(search), (None if before else after) or None)
     except queries.BadCursor:
         return Listing([], "gone")
     newer = queries.cursor_at(db, f, OPPOSITE[search.order], page.items[0].id) if after and page.items else None
-    return Listing(page.items, _place(page, bool(after)), link("before", newer), link("after", page.next))
+    return Listing(page.items, _place(page, bool(after)), link("before", newer), link("after", page.next), page.matched)
 
 
 def _limit(search: Search) -> int:

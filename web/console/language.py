@@ -73,6 +73,12 @@ def _(text: str, /, **values: object) -> str:
     return found % values if values else found
 
 
+def _p(context: str, text: str, /, **values: object) -> str:
+    """As `_`, for a text that means one thing here and another elsewhere: `context` says where."""
+    found = _translations(spoken()).pgettext(context, text)
+    return found % values if values else found
+
+
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """As `_`, for a number of things: `%(n)s` is that number."""
     return _translations(spoken()).ngettext(one, many, n) % ({"n": n} | values)
@@ -99,6 +105,8 @@ def install(app: Flask) -> None:
         lambda text: _translations(spoken()).gettext(text),
         lambda one, many, n: _translations(spoken()).ngettext(one, many, n),
         newstyle=True,
+        pgettext=lambda context, text: _translations(spoken()).pgettext(context, text),
+        npgettext=lambda context, one, many, n: _translations(spoken()).npgettext(context, one, many, n),
     )
 
     def before() -> None:

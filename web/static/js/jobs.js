@@ -86,14 +86,19 @@ function failed(row) {
   row.append($('#jobs-failed').content.cloneNode(true));
 }
 
-// ---- ticks
+// ---- ticks; when all rows are ticked and more jobs fit, all of those can be meant
 let last = null;
 function count() {
-  const n = ticked().length, all = $('#jobs-all');
+  const n = ticked().length, all = $('#jobs-all'), whole = n > 0 && n === rows().length;
+  const scope = $('#jobs-scope'), every = $('#jobs-every');
+  if (!whole) scope.disabled = true;
   bar.hidden = !n;
-  $('#jobs-ticked').textContent = String(n);
-  if (all) { all.checked = n > 0 && n === rows().length; all.indeterminate = n > 0 && n < rows().length; }
+  every.hidden = !whole || !scope.disabled || Number(every.dataset.count) <= n;
+  $('#jobs-ticked').textContent = scope.disabled ? String(n) : every.dataset.n;
+  if (all) { all.checked = whole; all.indeterminate = n > 0 && !whole; }
 }
+function meanAll() { $('#jobs-scope').disabled = false; count(); }
+document.addEventListener('live:swapped', count);
 function tick(row, range) {
   const box = $('.ck input', row), all = rows();
   const from = range && last?.isConnected ? all.indexOf(last) : -1, to = all.indexOf(row);
@@ -108,6 +113,7 @@ document.addEventListener('click', e => {
   if (e.target.closest('[data-attempts]')) toggle(row);
   else if (e.target.closest('[data-attempts-again]')) again(row);
   else if (e.target.closest('#jobs-clear')) clear();
+  else if (e.target.closest('#jobs-every')) meanAll();
   else if (e.target.id === 'jobs-all') { for (const box of $$('.j .ck input', panel)) box.checked = e.target.checked; count(); } else if (row && e.target.closest('.ck') && !e.target.closest('.att')) {
     const box = $('.ck input', row);
     if (e.target !== box) box.checked = !box.checked;
@@ -116,10 +122,12 @@ document.addEventListener('click', e => {
   else leaving(e);
 });
 panel.addEventListener('mousedown', e => { if (e.shiftKey && e.target.closest('.ck')) e.preventDefault(); }); // no text is marked
-// A batch that was carried out unticks what was done; what was refused stays ticked.
-document.addEventListener('htmx:afterSwap', e => {
-  const done = e.target.id === 'dialogs' && $('dialog[data-done]', e.target);
-  if (!done) return;
+// A batch that was carried out unticks what was done; what was not stays ticked.
+document.addEventListener('htmx:afterSettle', () => {
+  const done = $('#br[data-done]');
+  if (!done || done.dataset.seen) return;
+  done.dataset.seen = 'yes';
+  if (done.dataset.done === '*') { clear(); return; }
   const ids = new Set(done.dataset.done.split(' '));
   for (const box of ticked()) if (ids.has(box.value)) box.checked = false;
   count();
@@ -164,7 +172,7 @@ document.addEventListener('submit', e => {
   loading();
 });
 function leaving(e) {
-  const link = e.target.closest('main a[href^="/jobs"]');
+  const link = e.target.closest('main a[href^="/jobs"]:not([download])');
   if (link && !e.defaultPrevented && !e.ctrlKey && !e.metaKey && !e.shiftKey && e.button === 0 && !link.closest('.rows')) loading();
 }
 let slow = 0;
