@@ -23,6 +23,7 @@ from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
 from edge_agent.recorded import RecordedFiles
 from edge_agent.recordings import Recordings
+from edge_agent.secret_driver import veiled
 from schemas.blocks import PURE_KINDS
 from schemas.topics import Topics
 
@@ -46,7 +47,8 @@ def run_agent(settings: AgentSettings) -> int:
 async def _run(settings: AgentSettings) -> int:
     with journal_in(settings.folder) as file:
         uploads = uploading(settings.http, settings.token_file, settings.folder)
-        driver = make_driver(settings.driver_name, settings.name, driver_settings(settings))
+        driver: Driver = make_driver(settings.driver_name, settings.name, driver_settings(settings))
+        driver = veiled(driver, uploads[0] if uploads else None, settings.name)
         process = AgentProcess(file, uploads=uploads)
         process.stop_on_signals()
         try:

@@ -69,6 +69,15 @@ def _choice(place: Place) -> str:
     return "(?:" + "|".join(re.escape(way) for way in sorted(place, key=len, reverse=True)) + ")"
 
 
+class Secret(str):
+    """A value that must not be shown: drivers tell it from other texts, and logs do not show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(HIDDEN)
+
+
 class Mask:
     """Hides some secrets; without any it changes nothing."""
 
@@ -145,7 +154,23 @@ class MaskStream:
         return shown
 
 
-NO_MASK = Mask()
+class _Blind(Mask):
+    """Hides everything: what the secrets are is not known."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def text(self, text: str) -> str:
+        return HIDDEN if text else text
+
+    def value(self, value: Any) -> Any:
+        return {} if isinstance(value, Mapping) else HIDDEN
+
+    def pieces(self, text: str) -> tuple[str, str]:
+        return "", text
+
+
+NO_MASK, BLIND = Mask(), _Blind()
 
 
 def _parts(secret: str) -> Iterable[str]:

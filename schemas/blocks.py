@@ -258,6 +258,7 @@ _RPA = (
             _p("command", "String", "command", "命令"),
             _p("package", "String", "package", "程序包"),
             _p("arguments", "JSONArray", "arguments", "参数列表"),
+            _p("secrets", "JSONObject", "secrets", "机密参数"),
             _p("timeout", "Long", "longest time (ms)", "超时(毫秒)", bounds=(1, DAY_MS)),
         ),
         outputs=("exitCode", "stdout", "outputs"),

@@ -125,7 +125,7 @@ class RpaDriver:
     def _recall(self, operation: Operation, folder: RunFolder) -> None:
         self._swept.wait()
         self._recording(operation, folder).collect()
-        self._voice.say(self._holding(remembered_end(folder)))
+        self._voice.say(self._holding(remembered_end(folder, operation.mask)))
 
     def _say_swept(self, event: OperationEvent) -> None:
         self._swept.wait()

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
@@ -9,9 +10,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from edge_agent.mask import Secret
+from schemas.reference import is_secret
+
 MAX_ARGUMENTS, MAX_ARGUMENT = 256, 32_768
+MAX_SECRETS = 32
 OUR_PREFIX = "YARDMASTER_"
 """Variables of the agent (they may hold its password) that no command gets to see."""
+SECRET_PREFIX = OUR_PREFIX + "SECRET_"
+"""Variables in which a command finds its secrets. Their names begin with ours, so that no flow can set `PATH`."""
+_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 
 class BadCommand(ValueError):
@@ -76,6 +84,8 @@ def _arguments(given: object) -> tuple[str, ...]:
 
 
 def _argument(number: int, value: object) -> str:
+    if isinstance(value, Secret) or is_secret(value):
+        raise BadCommand(f"argument {number} is a secret, and everybody sees command lines; pass it on in `secrets`")
     # Numbers are common in flows and have one spelling; everything else would be somebody's guess.
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if not isinstance(text, str):
@@ -85,10 +95,23 @@ def _argument(number: int, value: object) -> str:
     return text
 
 
-def environment(command: Command, own: Mapping[str, str]) -> dict[str, str]:
+def secret_variables(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """What a block has under `secrets`, as the variables in which its command finds them; raises `BadCommand`."""
+    given = inputs.get("secrets") or {}
+    if not isinstance(given, Mapping) or len(given) > MAX_SECRETS:
+        raise BadCommand(f"secrets must be an object of at most {MAX_SECRETS} texts")
+    for name, value in given.items():
+        if not _SECRET_NAME.match(str(name)) or not isinstance(value, str) or "\0" in value:
+            raise BadCommand("secrets are texts without a null character, called by letters, digits and _")
+    return {SECRET_PREFIX + str(name).upper(): str(value) for name, value in given.items()}
+
+
+def environment(command: Command, *own: Mapping[str, str]) -> dict[str, str]:
     """The agent's environment without the agent's own settings, the command's, and what this run adds."""
-    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(OUR_PREFIX)}
-    return inherited | command.env | dict(own)
+    found = {name: value for name, value in os.environ.items() if not name.upper().startswith(OUR_PREFIX)}
+    for more in (command.env, *own):
+        found |= more
+    return found
 
 
 def find_program(program: str, folder: Path, env: Mapping[str, str]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from edge_agent.drivers.rpa_output import BadOutput, Stream, read_output
-from edge_agent.drivers.rpa_runs import RunFolder
+from edge_agent.drivers.rpa_runs import RunFolder, write_json
+from edge_agent.mask import NO_MASK, Mask
 from edge_agent.operations import Happening, OperationEvent
 
 Why = Literal["gone", "stop", "limit"]
@@ -12,9 +13,14 @@ Why = Literal["gone", "stop", "limit"]
 
 
 def end_of(
-    folder: RunFolder, why: Why, limit_s: float | None, streams: tuple[Stream, Stream] | None = None
+    folder: RunFolder,
+    why: Why,
+    limit_s: float | None,
+    streams: tuple[Stream, Stream] | None = None,
+    mask: Mask = NO_MASK,
 ) -> OperationEvent:
     """The end of a run of which nothing lives any more; without streams (after a restart) what it printed is lost."""
+    _hide_output(folder, mask)
     result = folder.read_result()
     ended_by_itself = result is not None and not result.get("stopped", False)
     if why == "stop" and not ended_by_itself:
@@ -28,8 +34,19 @@ def end_of(
     return _by_itself(folder, int(result["exit_code"]), streams)
 
 
-def remembered_end(folder: RunFolder) -> OperationEvent:
+def _hide_output(folder: RunFolder, mask: Mask) -> None:
+    """A command may have written its secrets into its output; they do not stay on this disk."""
+    if not mask or not folder.output.exists():
+        return
+    try:
+        write_json(folder.output, mask.value(read_output(folder.output)))
+    except BadOutput:
+        folder.output.write_text("not acceptable, and removed because of the secrets of this run")
+
+
+def remembered_end(folder: RunFolder, mask: Mask = NO_MASK) -> OperationEvent:
     """What became of a run of an earlier boot; unknown unless its launcher saw it end by itself."""
+    _hide_output(folder, mask)
     result = folder.read_result()
     if result is None:
         return OperationEvent(folder.key, "unknown", reason="nobody saw how the process ended")

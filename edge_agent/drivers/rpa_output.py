@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from config.clock import steady
+from edge_agent.mask import NO_MASK, Mask
 from schemas.decode import BadJson, check_bounds, parse
 
 KEPT_BYTES = 65_536
@@ -56,15 +57,15 @@ class LineGate:
 class Stream:
     """One stream of a process: feeds lines to the gate and keeps the last 64 KiB."""
 
-    def __init__(self, level: int, encoding: str, gate: LineGate) -> None:
-        self._level, self._gate = level, gate
+    def __init__(self, level: int, encoding: str, gate: LineGate, mask: Mask = NO_MASK) -> None:
+        self._level, self._gate, self._hidden = level, gate, mask.stream()
         self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         self._kept, self._line, self._last = "", "", ""
         self.cut = False
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
         """Take what was read."""
-        text = self._decoder.decode(data, final)
+        text = self._hidden.feed(self._decoder.decode(data, final), final=final)
         self._kept += text
         if len(self._kept) > KEPT_BYTES:
             self._kept, self.cut = self._kept[-KEPT_BYTES:], True

@@ -17,7 +17,7 @@ import psutil
 
 from config.clock import steady
 from edge_agent.drivers.process_tree import MARK, end_run, identity
-from edge_agent.drivers.rpa_commands import BadCommand, Command, command_of, environment, find_program
+from edge_agent.drivers.rpa_commands import BadCommand, Command, command_of, environment, find_program, secret_variables
 from edge_agent.drivers.rpa_ends import Why, end_of
 from edge_agent.drivers.rpa_output import LINES_A_SECOND, LineGate, Stream
 from edge_agent.drivers.rpa_recording import RunRecording
@@ -94,7 +94,7 @@ class RpaProcess:
         self._folder.create()
         mark = uuid.uuid4().hex
         own = {MARK: mark, OUTPUT: str(self._folder.output), **self._recording.environment()}
-        env = environment(command, own)
+        env = environment(command, secret_variables(self._operation.inputs), own)
         cwd = command.cwd.resolve() if command.cwd else self._folder.work
         argv = (find_program(argv[0], cwd, env), *argv[1:])
         launched = self._launch(command, mark, env)
@@ -147,7 +147,8 @@ class RpaProcess:
     def _attend(self, launched: _Launched) -> OperationEvent:
         limit, encoding = _limit(self._operation, launched.command), launched.command.encoding
         gate = LineGate(lambda level, text: self._say(self._event("log", None, level, text)), self._say_left_out)
-        streams = (Stream(1, encoding, gate), Stream(2, encoding, gate))
+        mask = self._operation.mask
+        streams = (Stream(1, encoding, gate, mask), Stream(2, encoding, gate, mask))
         pipes = (launched.process.stdout, launched.process.stderr)
         readers = [_reader(pipe, stream) for pipe, stream in zip(pipes, streams, strict=True) if pipe]
         threading.Thread(target=self._wait_for, args=(launched.process,), daemon=True).start()
@@ -159,7 +160,7 @@ class RpaProcess:
         for reader in readers:
             reader.join(READERS_S)
         gate.close()
-        return end_of(self._folder, why, limit, streams)
+        return end_of(self._folder, why, limit, streams, mask)
 
     def _say_left_out(self, count: int) -> None:
         args = {"count": count, "most": LINES_A_SECOND}

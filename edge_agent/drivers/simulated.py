@@ -1,6 +1,7 @@
 """The driver of a simulated robot: an agent's hold on a body that has its own memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from edge_agent.drivers.voice import Voice
 from edge_agent.operations import Happening, Key, Operation, OperationEvent, Telemetry
@@ -34,7 +35,8 @@ class SimulatedDriver:
         self._voice.open(operation.key)
         self._remember(operation)
         try:
-            self._body.begin(operation)
+            # A body has no use for secrets, and would write them into its file.
+            self._body.begin(replace(operation, inputs=operation.mask.value(operation.inputs)))
         except Refused as refusal:
             self._say(OperationEvent(operation.key, "refused", reason=str(refusal)))
             return

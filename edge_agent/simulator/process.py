@@ -17,6 +17,7 @@ from edge_agent.operations import Driver
 from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
 from edge_agent.recordings import Recordings
+from edge_agent.secret_driver import veiled
 from edge_agent.simulator.fleet import Bodies
 from edge_agent.simulator.motions import BadMotions
 from edge_agent.simulator.timers import LoopTimers
@@ -40,11 +41,12 @@ class SimulatedAgents(AgentProcess):
     ) -> None:
         super().__init__(file, GATHER_S if len(bodies.fleet.robots) >= MANY else 0.0, uploads)
         self._records = uploads is not None
+        self._box = uploads[0] if uploads else None
         self._bodies, self._settings, self._timing = bodies, link, timing or Timing()
 
     def start(self, robot: Robot) -> None:
         """Boot the agent of a robot, for the first time or after a crash."""
-        driver: Driver = self._bodies.driver(robot.id)
+        driver: Driver = veiled(self._bodies.driver(robot.id), self._box, robot.id)
         self._bodies.of(robot.id).accident = functools.partial(self._befall, robot)
         profile = Profile(
             kind=robot.kind,
