@@ -275,10 +275,7 @@ OPERATION_KINDS = frozenset(name for name, row in BLOCK_KINDS.items() if row.ope
 PURE_KINDS = frozenset(BLOCK_KINDS) - OPERATION_KINDS
 """Kinds that every agent runs by itself."""
 SENTENCES: dict[str, Words] = (
-    OF_AGENTS
-    | RETRY
-    | DEBUGGED
-    | {key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()}
+    OF_AGENTS | RETRY | DEBUGGED | {key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()}
 )
 """Every log sentence of flows, by message key."""
 
