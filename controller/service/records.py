@@ -75,6 +75,7 @@ class RecordService:
                 "after": {"enabled": 0}, "why": f"the record {job} was stopped",
             }  # fmt: skip
             accounts.audit(self.desk.db, us, caller.model_dump(), row)
+            self.desk.tell("definition", "schedule disabled", caller.name, new=schedule, why=str(row["why"]))
         return schedule
 
     def _refuse_parked(self, row: sqlite3.Row) -> None:

@@ -352,10 +352,13 @@ def test_expressions_show_what_they_came_to_and_plain_values_what_is_written() -
             "c": {"type": "JSON", "value": "[1]"},
             "d": {"type": "Simple", "value": ""},
             "e": "as editors wrote it once",
+            "f": {"type": "Simple", "value": {"$secret": "door"}},
+            "g": {"value": "a text"},
         }
     }
-    one = run("-1/1", "CAgvOperationBp", "b1", inputs={"a": 3, "b": 7, "c": [1], "d": None, "e": "x"})
-    assert shape.values(one, written) == {"a": 3, "b": "007", "c": [1], "d": None, "e": "x"}
+    inputs = {"a": 3, "b": 7, "c": [1], "d": None, "e": "x", "f": "•••", "g": "•••"}
+    one = run("-1/1", "CAgvOperationBp", "b1", inputs=inputs)
+    assert shape.values(one, written) == inputs | {"b": "007"}
     params = shape.definitions("CAgvOperationBp", written)
     assert params["a"] == {"type": "Expression", "value": "vars.x + 1", "required": False}
     assert params["e"] == {"type": "Simple", "value": "as editors wrote it once", "required": False}

@@ -106,12 +106,13 @@ def definitions(kind: str, definition: Mapping[str, Any]) -> dict[str, dict[str,
 
 
 def values(run: BlockRun, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The evaluated inputs of a run; what is written as a plain value (`Simple`) stays as it is written."""
+    """The evaluated inputs of a run; a text that is written as a plain value (`Simple`) stays as it is written."""
     given = dict(run.inputs or {})
     for name, written in (definition.get("inputParams") or {}).items():
         plain = isinstance(written, Mapping) and (written.get("type") or "Simple") == "Simple"
-        if plain and given.get(name) is not None:
-            given[name] = written.get("value")
+        # What came as a text is one already, or is hidden: that stays hidden.
+        if plain and isinstance(written.get("value"), str) and not isinstance(given.get(name), str | None):
+            given[name] = written["value"]
     return given
 
 
