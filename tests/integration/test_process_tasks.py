@@ -39,8 +39,7 @@ class Work:
     def __init__(self, box: Box) -> None:
         self.box = box
         box.yard.flow("two", FLOW)
-        self.job = box.submit(flow="two", parameters={"to": "A-01"})
-        box.yard.connection.execute("update jobs set debug = 1 where uid = ?", (self.job,))
+        self.job = box.submit(flow="two", parameters={"to": "A-01"}, debug=True)
         self.robot: FakeRobot = box.yard.robot("r1")
 
     def start(self) -> "Work":
@@ -353,3 +352,22 @@ def test_without_the_controller_nothing_is_done(work: Work) -> None:
     work.box.controller.go_down()
     refused(work.box.http.put(f"/task/{task['taskId']}/reRun"), 503, "controller.down")
     assert work.one("again") == task
+
+
+def test_c36_a_failed_block_pauses_the_process_and_the_record_says_paused(work: Work) -> None:
+    work.fail()
+    assert work.one("again")["status"] == "monitor.failed"
+    detail = json.loads(work.box.http.get(f"/api/vwed-task-record/detail/{work.job}").text)
+    assert detail["data"]["status"] == 2002
+
+
+def test_c38_trying_again_is_a_new_block_run_of_the_same_attempt(work: Work, impatient: FlaskClient) -> None:
+    work.fail()
+    before = work.one("again")
+    impatient.put(f"/task/{before['taskId']}/reRun")
+    work.robot.say(work.robot.about("resumed", command=told(work.robot, "reRun")["command"]))
+    work.block(3, "start.begin", path=2, try_=1)
+    runs = work.box.must("GET", f"/jobs/{work.job}/blocks?block=2&order=oldest")["items"]
+    assert [(run["try"], run["state"]) for run in runs] == [(0, "failed"), (1, "running")]
+    assert [run["id"] for run in runs] == [before["id"], work.one("again")["id"]]
+    assert len({run["attempt"] for run in runs}) == 1

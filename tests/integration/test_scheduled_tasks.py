@@ -219,3 +219,16 @@ def test_c11_c12_every_refusal_has_the_four_keys(box: Box) -> None:
     refused(box.http.post("/v2/p/scheduled-tasks/s/records/r", data="{"), 405)
     (box.yard.folder / "yardmaster.db").unlink()
     refused(ask(box, "none"), 500)
+
+
+def test_c25_c26_the_agv_record_of_a_schedules_job_is_periodic_and_of_type_1(
+    box: Box, robots: dict[str, FakeRobot]
+) -> None:
+    assert robots
+    made = read(box, fire(box))["tasks_records_details"][0]["id"]
+    other = box.submit()
+    for job, periodic, source in ((made, 1, 1), (other, 0, 3)):
+        detail = json.loads(box.http.get(f"/api/vwed-task-record/detail/{job}").text)["data"]
+        assert (detail["periodic_task"], detail["source_type"]) == (periodic, source)
+        assert type(detail["periodic_task"]) is int
+        assert detail["if_have_child_task"] is False

@@ -71,6 +71,22 @@ def test_once_fires_once(yard: Clockwork) -> None:
     assert yard.due() == ["08:30:00"]
 
 
+def test_every_execution_makes_one_run_instance_and_max_retries_3_makes_at_most_4(yard: Clockwork) -> None:
+    robot = yard.robot("r1")
+    yard.must("deployment.put", deployment="d", name="D", flow="hello", target={"queue": "main"}, max_retries=3)
+    yard.schedule(at="2026-01-31T08:00:00Z")
+    yard.tick(61, beating=True)
+    (job,) = yard.made()
+    for _ in range(9):
+        if yard.state(job["uid"]) == "assigned":
+            robot.accept()
+            robot.say(robot.about("failed", reason="no paper"))
+        yard.must("robot.release", robot="r1", reason="it stands still")
+        yard.tick(8, beating=True)
+    attempts = [row for row in yard.rows("attempts") if row["job"] == job["id"]]
+    assert (len(attempts), yard.state(job["uid"])) == (4, "failed")
+
+
 # ---------------------------------------------------------------- skipped targets
 def test_a_disabled_deployment_skips_every_target_and_says_so(yard: Clockwork) -> None:
     for name in ("r1", "r2"):
