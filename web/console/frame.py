@@ -24,8 +24,10 @@ OPEN = frozenset({"sign_in.show_sign_in", "sign_in.sign_in", "sign_in.sign_out"}
 """The pages that nobody has to be known for; whoever signs out shows the session that ends."""
 OWN = frozenset({"me.ask_password", "me.change_password"})
 """What everybody may do, because it is about themselves."""
-ADMIN = frozenset({"people", "audit", "robot_accept"})
+ADMIN = frozenset({"people", "people_actions", "token_actions", "audit", "robot_accept"})
 """Pages (by their blueprint) for administrators only."""
+ADMIN_FORMS = frozenset({"assets"})
+"""Pages that everybody reads and only administrators change."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
@@ -51,6 +53,8 @@ TABS = (
     Tab("robots", "/robots", N_("Robots")),
     Tab("schedule", "/schedules", N_("Schedules")),
     Tab("asset", "/assets", N_("Assets")),
+    Tab("people", "/people", N_("People"), "admin"),
+    Tab("audit", "/audit", N_("Audit"), "admin"),
 )
 
 
@@ -117,7 +121,9 @@ def _role_of(endpoint: str, *, is_form: bool) -> Role:
         return "open"
     if endpoint.partition(".")[0] in ADMIN:
         return "admin"
-    return "operator" if is_form and endpoint not in OWN else "viewer"
+    if not is_form or endpoint in OWN:
+        return "viewer"
+    return "admin" if endpoint.partition(".")[0] in ADMIN_FORMS else "operator"
 
 
 def install(app: Flask, pages: frozenset[str]) -> None:

@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from web.console import (
     assets,
+    audit,
     batch,
     find,
     job,
@@ -12,6 +13,8 @@ from web.console import (
     jobs_asked,
     me,
     overview,
+    people,
+    people_actions,
     robot_accept,
     robot_actions,
     robots,
@@ -19,6 +22,7 @@ from web.console import (
     schedules,
     sign_in,
     stream,
+    token_actions,
 )
 from web.console.frame import frame_facts
 from web.console.parts import Part
@@ -26,6 +30,10 @@ from web.console.parts import Part
 BLUEPRINTS: tuple[Blueprint, ...] = (
     sign_in.page,
     me.page,
+    people.page,
+    people_actions.page,
+    token_actions.page,
+    audit.page,
     overview.page,
     jobs.page,
     jobs_asked.page,

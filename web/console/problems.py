@@ -58,6 +58,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "auth.csrf": (N_("This came from elsewhere"), N_("Only pages of this box may do that.")),
     "auth.role": (N_("You may not do that"), N_("Ask somebody with the right role.")),
+    "user.exists": (N_("This name is taken"), N_("There is an account of this name already.")),
+    "user.last_admin": (
+        N_("The last administrator stays"),
+        N_("Nobody could change anything any more. Make another administrator first."),
+    ),
+    "user.not_found": (N_("There is no such account"), N_("It was removed, or its name is written differently.")),
+    "token.not_found": (N_("There is no such token"), N_("Look at the list again.")),
+    "rate.limited": (N_("Too many tries"), N_("Wait a minute, then try again.")),
     "internal": (
         N_("Something went wrong here"),
         N_("Jobs and robots are not affected. The log has more under the number below."),

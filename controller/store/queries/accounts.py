@@ -86,11 +86,15 @@ def token(db: sqlite3.Connection, which: str) -> Token | None:
     return None if row is None else _token(row)
 
 
-def page_of_tokens(db: sqlite3.Connection, limit: int = 50, after: str | None = None) -> TokenPage:
-    """Tokens by id, those that were revoked too. Raises `BadCursor`."""
-    binding = bind("tokens")
+def page_of_tokens(
+    db: sqlite3.Connection, limit: int = 50, after: str | None = None, valid_at: int | None = None
+) -> TokenPage:
+    """Tokens by id; those that were revoked or have ended only without `valid_at`. Raises `BadCursor`."""
+    binding = bind("tokens", valid_at is not None)
     rows = db.execute(
-        "select * from tokens where id > ? order by id limit ?", (read_name_cursor(after, binding), limit + 1)
+        "select * from tokens where id > :after and (:at is null or (revoked_at is null"
+        " and (expires_at is null or expires_at > :at))) order by id limit :limit",
+        {"after": read_name_cursor(after, binding), "at": valid_at, "limit": limit + 1},
     ).fetchall()
     items = [_token(row) for row in rows[:limit]]
     return TokenPage(items=items, next=name_cursor(binding, items[-1].id) if len(rows) > limit else None)
