@@ -135,6 +135,17 @@ class Client:
             if after is None:
                 return
 
+    def download(self, path: str, **query: Any) -> Iterator[bytes]:
+        """A file, part by part; a refusal comes before the first part."""
+        try:
+            with self._http.stream("GET", path, params=query) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
     def _ask(self, method: str, path: str, **parts: Any) -> Any:
         # All of it may be sent again: reads, whole definitions, and commands under one key.
         for pause in ASK_AGAIN_S:

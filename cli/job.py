@@ -1,23 +1,22 @@
 """`yardmaster job …`: submit, look at and command jobs."""
 
-import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from cli import batch
 from cli.client import ENDED_BADLY, REFUSED, Client, Refused, usage
 from cli.main import plain_app
+from cli.moments import since_when
 from cli.options import Desk, JobId, JobIds, MustSay, Reason, command, render
 from cli.parameters import Param, Params, parameters
 from cli.record import job_table, show_parts
 from schemas.status import TERMINAL, JobState
 
 app = plain_app(no_args_is_help=True, help="Submit, list, show and command jobs.")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 WAIT_POLL_S = 0.5
 
 
@@ -108,21 +107,6 @@ def list_jobs(
     query = {"state": states, "deployment": deployment, "robot": robot, "queue": queue}
     found = list(desk.client.every("/jobs", limit=limit, created_from=since_when(since), **query))
     desk.show({"items": found}, lambda answer: job_table(answer["items"]))
-
-
-def since_when(since: str | None, now: datetime | None = None) -> str | None:
-    """`30m`, `2h`, `1d` before now, or a time as it is, in RFC 3339 UTC."""
-    if since is None:
-        return None
-    ago = re.fullmatch(r"(\d{1,6})([smhd])", since)
-    try:
-        if ago:
-            moment = (now or datetime.now(UTC)) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        else:
-            moment = datetime.fromisoformat(since)
-    except (ValueError, OverflowError) as error:
-        raise usage(f"--since {since}: give 30m, 2h, 1d, or a time like 2026-01-31T08:00:00Z") from error
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @command(app, "show")
@@ -226,3 +210,6 @@ def release(desk: Desk, job: JobId, reason: MustSay) -> None:
     """Let a job that a restore has parked be dispatched again."""
     answer = desk.client.post(f"/jobs/{job}/release", {"reason": reason})
     desk.show(answer, lambda found: job_table([found]))
+
+
+batch.register(app)

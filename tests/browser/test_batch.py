@@ -126,6 +126,7 @@ def test_the_list_of_jobs_speaks_the_words_of_the_documents(screen: Screens, cli
     heads = [" ".join(text.split()) for text in page.locator("thead th").all_inner_texts()]
     for word in ("任务来源", "创建时间", "开始时间", "结束时间", "状态", "任务优先级", "执行机器人"):
         assert word in heads, (word, heads)
+    expect(page.locator("h1")).to_have_text("任务记录")
     expect(page.locator("#jobs-tabs")).to_contain_text("等待")
     expect(page.get_by_placeholder("流程部署名称包含")).to_be_visible()
     row = page.locator(f'.j[data-id="{job}"]')

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import client
-from cli.job import since_when
 from cli.main import app
+from cli.moments import since_when
 from tests.fakes.cardboard import Answer, Box
 
 JOB: dict[str, Any] = {
