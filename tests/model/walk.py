@@ -1,11 +1,14 @@
 """Random fault histories over the real cores, then healing, and what must be true in the end."""
 
+import random
 import sqlite3
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from controller.store.connection import Store
+from edge_agent.operations import Operation
 from schemas.status import TERMINAL, JobState
-from tests.model.world import BLOCKS, Machine, Violation, World, message
+from tests.model.world import BLOCKS, UNDOES, Machine, Violation, World, message
 
 FORCE_S = 30
 
@@ -28,6 +31,9 @@ class Walk(World):
     )
     """Some histories are about restores, some about silence, some about commands; `seed % 4` says which."""
 
+    PATIENT: ClassVar[dict[str, float]] = {"operate": 4, "round": 4, "cancel": 0.3, "agent_disk": 0, "rubbish": 0.2}
+    """What debugging takes."""
+
     def run(self, steps: int = 200) -> None:
         """Walk, heal, judge."""
         focus = self.FOCI[self.seed % 4]
@@ -38,6 +44,9 @@ class Walk(World):
         old = self.random.choice((9, 30, 60) if self.seed % 4 == 1 else (0, 0, 0, 9, 60, 120))
         if self.seed % 4 == 2:
             self.safe_share = 0.97
+        if self.is_debugging:
+            old = old if self.luck.random() < 0.2 else 0
+            weights = [weight * self.PATIENT.get(name, 1) for name, weight in zip(names, weights, strict=True)]
         for i in range(steps):
             if old and i in (old, old + 60):  # in some histories yesterday's backup comes back
                 self.take_backup() if i == old else self.restore()
@@ -45,6 +54,28 @@ class Walk(World):
                 self.submit()
             getattr(self, self.random.choices(names, weights)[0])()
         self.heal()
+
+    @property
+    def is_debugging(self) -> bool:
+        """In one history of five most jobs are debugged; the dice for that are their own, so that others stay."""
+        return self.seed % 5 == 4
+
+    def slips(self, operation: Operation) -> bool:
+        """Where blocks are debugged the last one often fails, also when all else is calm."""
+        if not self.is_debugging:
+            return super().slips(operation)
+        often = operation.path == BLOCKS[-1] and operation.try_ < 3
+        return self.luck.random() < (0.7 if often else 0.15 if self.chaos else 0)
+
+    @cached_property
+    def commands(self) -> list[tuple[str, str, str, bytes]]:
+        """Commands to robots that were delivered."""
+        return []
+
+    @cached_property
+    def luck(self) -> random.Random:
+        """What decides about debug mode."""
+        return random.Random(f"debug {self.seed}")
 
     # ------------------------------------------------------------ acts
     def machine(self) -> Machine:
@@ -60,6 +91,7 @@ class Walk(World):
                 "job.submit", flow="f", target={"queue": "all"}, priority=self.random.choice((1, 2, 3)),
                 max_retries=self.random.choice((0, 1, 3)), safe_to_repeat=safe,
                 on_lost="requeue" if requeue else "hold",
+                debug=self.is_debugging and self.luck.random() < 0.7,
             )  # fmt: skip
 
     def lose(self) -> None:
@@ -159,16 +191,32 @@ class Walk(World):
             self.tick_controller()
             self.round()
 
+    def deliver(self, i: int | None = None) -> None:
+        """Where blocks are debugged, commands may arrive once more at any later time."""
+        if self.is_debugging and self.net and self.luck.random() < 0.05 and self.commands:
+            self.net.append(self.luck.choice(self.commands))
+        before = [message for message in self.net if message[2] == "control"] if self.is_debugging else []
+        super().deliver(i)
+        self.commands += [message for message in before if message not in self.net]
+
     # ------------------------------------------------------------ persons
     def cancel(self) -> None:
         """A person cancels some job."""
         jobs = self.jobs()
         if jobs:
-            self.ask("job.cancel", job=self.random.choice(jobs)["uid"])
+            uid = self.random.choice(jobs)["uid"]
+            if self.is_debugging:
+                self.wanted.pop(uid, None)
+            self.ask("job.cancel", job=uid)
 
     def operate(self) -> None:
-        """Pause and resume."""
+        """Pause and resume; decide about blocks that failed in debug mode."""
         for row in self.open_jobs():
+            if row["failed_path"] is not None and row["state"] == "paused" and self.luck.random() < 0.6:
+                self.decide(row)
+                return
+            if self.is_debugging and self.luck.random() < 0.8:
+                continue  # who debugs seldom pauses
             if row["state"] in ("running", "paused") and self.random.random() < 0.5:
                 what = "pause" if row["state"] == "running" else "resume"
                 if what == "resume" or self.chaos:
@@ -176,6 +224,24 @@ class Walk(World):
                     if answer is not None and answer.ok is not None:
                         self.wanted[row["uid"]] = what
                 return
+
+    def decide(self, row: sqlite3.Row) -> None:
+        """The failed block is run again, or everything undone; sometimes the person presses twice."""
+        rerun = self.luck.random() < 0.6
+        run = self.connection.execute(
+            "select n, try from block_runs where attempt = ? and path = ? order by n desc",
+            (row["attempt"], row["failed_path"]),
+        ).fetchone()
+        if rerun:
+            self.to_run_again.add((row["attempt"], row["failed_path"], run["try"]))
+        for _ in range(self.luck.choice((1, 1, 2))):
+            self.wanted.pop(row["uid"], None)
+            if rerun:
+                answer = self.ask("job.rerun_block", job=row["uid"], run=f"{row['attempt']}.{run['n']}")
+            else:
+                answer = self.ask("job.rollback", job=row["uid"])
+            if answer is not None and answer.ok is not None:
+                self.wanted[row["uid"]] = f"{row['attempt']} {row['failed_path']} {run['try']}"
 
     def force(self) -> None:
         """A person's word where no robot answers."""
@@ -240,7 +306,7 @@ class Walk(World):
         for machine in self.machines.values():
             machine.up_link = machine.down_link = True
             machine.body.until = dict.fromkeys(machine.body.until, 0.0)
-        for second in range(130):
+        for second in range(260 if self.is_debugging else 130):
             self.calm_round(persons=second > 45)
             if second == 45:
                 self.legal(twin is not None)
@@ -300,8 +366,15 @@ class Walk(World):
             raise Violation(f"I10 a job hangs in {state} without a reason")
         if state == JobState.UNCERTAIN:
             raise Violation("I10 uncertain although its robot is back")
-        if hand is not None and state == JobState.PAUSED and self.wanted.get(row["uid"]) == "resume":
+        failed = hand is not None and hand.held.failed is not None
+        if hand is not None and not failed and state == JobState.PAUSED and self.wanted.get(row["uid"]) == "resume":
             raise Violation("C the last command (resume) is not in force")
+        if hand is not None and state == JobState.PAUSED and failed:
+            waits = hand.flow.failed
+            if self.wanted.get(row["uid"]) == f"{hand.attempt} {waits.path} {waits.try_}":
+                raise Violation("C what was decided about a failed block is not in force")
+            if row["failed_path"] != hand.held.failed:
+                raise Violation("D a person cannot see which block waits")
         if state == JobState.QUEUED and not row["parked"]:
             holds = {r["robot"] for r in self.connection.execute("select robot from holds")}
             busy = {r["robot"] for r in self.connection.execute("select robot from attempts where open = 1")}
@@ -322,7 +395,33 @@ class Walk(World):
         for row in self.jobs():
             self._true(row)
         self._reports_are_whole()
+        self._debugged()
         self._memory_agrees()
+
+    def _debugged(self) -> None:
+        """In debug mode a failure ends nothing before a person says so; then what has finished is undone."""
+        ends = self.connection.execute(
+            "select r.attempt, coalesce(json_extract(r.body, '$.rolled_back'), 0) as undone from reports r"
+            " join attempts a on a.number = r.attempt join jobs j on j.id = a.job"
+            " where r.kind = 'failed' and j.debug = 1"
+        ).fetchall()
+        for end in ends:
+            if not end["undone"]:
+                raise Violation("D a failed block ended a job in debug mode, and nobody had decided so")
+            if self.restored:
+                continue  # what was said between backup and restore is a gap on record
+            runs = self.connection.execute(
+                "select path, status from block_runs where attempt = ? and state = 'succeeded'", (end["attempt"],)
+            )
+            for run in runs.fetchall():
+                self._undone(end["attempt"], run["path"], run["status"])
+
+    def _undone(self, attempt: int, path: str, status: str) -> None:
+        undo = UNDOES.get(path)
+        if undo is not None and status not in ("rollback.success", "rollback.failed"):
+            raise Violation("D what has finished was not undone")
+        if undo is not None and status == "rollback.success" and self.finished[(attempt, undo)] != 1:
+            raise Violation("T undone on the screen, but it was not")
 
     def _reports_are_whole(self) -> None:
         """Every number up to `upto` is a report, part of a thinned span, or a gap on record."""

@@ -43,10 +43,13 @@ def _operation(block: int) -> dict[str, Any]:
 
 _PRINT = {"id": 2, "name": "b2", "blockType": "PrintBp", "children": {},
           "inputParams": {"message": {"type": "Simple", "value": "half way", "required": True}}}  # fmt: skip
+_FIRST = _operation(1) | {"rollback": [_operation(11)]}
+UNDOES = {"-1/1": "-1/1/11"}
+"""Which operation undoes which, where a person leaves debug mode."""
 FLOW = {
     "inputParams": [], "outputParams": [],
     "rootBlock": {"id": -1, "name": "-1", "blockType": "RootBp", "inputParams": {},
-                  "children": {"default": [_operation(1), _PRINT, _operation(3)]}},
+                  "children": {"default": [_FIRST, _PRINT, _operation(3)]}},
 }  # fmt: skip
 
 
@@ -107,7 +110,7 @@ class Body:
         for key, operation in list(self.moving.items()):
             if self.world.now >= self.until[key]:
                 del self.moving[key]
-                if self.world.chaos and self.world.random.random() < 0.08:
+                if self.world.slips(operation):
                     self.emit(OperationEvent(key, "failed", reason="the pallet slipped"))
                 else:
                     self.world.finished[(operation.attempt, operation.path)] += 1
@@ -217,6 +220,8 @@ class World:
         self.wanted: dict[str, str] = {}
         self.by_person: set[str] = set()
         self.forced: set[str] = set()
+        self.to_run_again: set[tuple[int, str, int]] = set()
+        """(attempt, path, try) of failed runs whose block a person has asked to be run again."""
         self.machines: dict[str, Machine] = {}
         self.boot_controller()
         self.machines |= {name: Machine(self, name, name) for name in "ab"}
@@ -296,6 +301,8 @@ class World:
         for machine in self.machines.values():
             if machine.robot == row["robot"] and machine.body.moving:
                 raise Violation("I5 new work for a robot that moves")
+        if self._was_undone(row["uid"], row["number"]):
+            raise Violation("D a job that was undone is tried again")
         for number in self.moved[row["uid"]]:
             old = self.connection.execute("select ended_by from attempts where number = ?", (number,)).fetchone()
             failed = old is not None and old["ended_by"] == "failed"
@@ -303,6 +310,16 @@ class World:
                 raise Violation(
                     "P a new attempt by itself though something had moved and the job is not safe to repeat"
                 )
+
+    def _was_undone(self, uid: str, newest: int) -> bool:
+        """The robot said of a live attempt of this job that it was undone; a person may release it all the same."""
+        found = self.connection.execute(
+            "select 1 from attempts a join jobs j on j.id = a.job join reports r on r.attempt = a.number"
+            " where j.uid = ? and a.number < ? and a.ended_by = 'failed' and r.kind = 'failed'"
+            " and json_extract(r.body, '$.rolled_back')",
+            (uid, newest),
+        ).fetchone()
+        return found is not None and uid not in self.by_person
 
     def _check_ends(self) -> None:
         moving = {op.attempt for m in self.machines.values() for op in m.body.moving.values()}
@@ -374,13 +391,18 @@ class World:
             return
         self.moved[uid].add(operation.attempt)
         row = self.row(uid)
-        if operation.try_ and row and not row["safe"]:
+        asked = (operation.attempt, operation.path, operation.try_ - 1) in self.to_run_again
+        if operation.try_ and row and not row["safe"] and not asked:
             raise Violation("I8 a block ran again though nobody asked")
         for other in self.machines.values():
             if other is not machine and any(self.attempts.get(o.attempt) == uid for o in other.body.moving.values()):
                 raise Violation("I7 two robots run one job")
         if row and row["state"] == "cancelled" and uid not in self.forced and row["attempt"] == operation.attempt:
             raise Violation("I9 a robot starts a cancelled job")
+
+    def slips(self, _operation: Operation) -> bool:
+        """This operation fails."""
+        return self.chaos and self.random.random() < 0.08
 
     def check_deleted(self, machine: Machine) -> None:
         """A report leaves an agent's disk only when the controller has it."""
