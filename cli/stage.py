@@ -17,12 +17,14 @@ from cli.deployment import read_named
 from cli.floor import read_floor
 from cli.flow import read_flow
 from cli.parts import die_with
+from cli.robot_tokens import write_tokens
 from config.fleet import read_fleet
 
 Found = TypeVar("Found")
 START_S = 60.0
 END_S = 25.0
 POLL_S = 0.05
+TOKENS = "robot-tokens.json"
 DEMO = {"YARDMASTER_DEMO": "true"}
 """Who sits at this machine may come in with one click: there is nothing in a stage that is worth a password."""
 
@@ -61,7 +63,7 @@ class Stage:
             speed = [] if self._speed is None else ["--speed", str(self._speed)]
             where = ["--mqtt", str(ready["mqtt"]), "--data-dir", str(self.data_dir / "fleet")]
             robots = [] if self._robots is None else ["--robots", str(self._robots)]
-            self._start("simulate", [str(self._fleet), *where, *speed, *robots])
+            self._start("simulate", [str(self._fleet), *where, *speed, *robots, *self._uploads()])
         except BaseException:
             self.end()
             raise
@@ -69,6 +71,13 @@ class Stage:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
+
+    def _uploads(self) -> list[str]:
+        """The fleet's way to the box over HTTP, with a token for each robot."""
+        fleet = read_fleet(self._fleet).changed(robots=self._robots)
+        with self.client() as client:
+            file = write_tokens(client, (robot.id for robot in fleet.robots), self.data_dir / TOKENS)
+        return [] if file is None else ["--http", self.url, "--tokens", str(file)]
 
     def _start(self, name: str, arguments: list[str]) -> None:
         us = os.getpid()

@@ -1,6 +1,7 @@
 """The box over HTTP, as agents ask it: with the robot's token from a file, past every proxy, never waiting for long."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 API = "/api/v1"
 CONNECT_S, ANSWER_S = 5.0, 30.0
 _HEAD = "HEAD"
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every request
 
 
 class NotReachable(Exception):
