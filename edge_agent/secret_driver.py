@@ -22,9 +22,10 @@ _LOG = logging.getLogger(__name__)
 
 PATIENCE_S, FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 0.5, 5.0
 """How long an unreachable box is asked again and again, unless the block has less time."""
-NO_BOX = "this agent was not told where the box is (`box` and `token_file`), so it cannot fetch secrets"
+NO_BOX = "this agent was not told where the box is (settings `http` and `token_file`)"
 WITHHELD = "what it said is withheld: the secrets in it could not be fetched to hide them"
-_AGAIN = 500
+_AGAIN = frozenset({429, 500, 502, 503, 504})
+"""Statuses that say nothing about this request."""
 Fetch = Callable[[int, str], str]
 """From attempt and reference to value; blocks. Raises `NotReachable`, `BoxRefused`."""
 Later = Callable[[Callable[[], None]], object]
@@ -176,7 +177,8 @@ class SecretDriver:
             self._say(OperationEvent(operation.key, "unknown", reason="the driver failed"))
 
     def _all(self, operation: Operation, over: threading.Event) -> dict[str, str]:
-        patience = PATIENCE_S if operation.limit_s is None else operation.limit_s
+        # Somewhat less than the block may take, so that it fails with this reason and not with its limit.
+        patience = PATIENCE_S if operation.limit_s is None else min(PATIENCE_S, 0.8 * operation.limit_s)
         end = steady() + patience
         names = dict.fromkeys(secrets_in(operation.inputs))
         return {name: self._one(operation.attempt, name, end, over) for name in names}
@@ -192,7 +194,7 @@ class SecretDriver:
                 return self._fetch(attempt, name)
             except BoxRefused as refused:
                 problem: Exception = refused
-                again = refused.status >= _AGAIN
+                again = refused.status in _AGAIN
             except NotReachable as error:
                 problem, again = error, True
             if not again or steady() + wait > end or over.wait(wait * random.uniform(0.5, 1)):  # noqa: S311
