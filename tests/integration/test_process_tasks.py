@@ -254,6 +254,18 @@ def test_only_a_failed_task_of_a_paused_process_in_debug_mode_is_debugged(work: 
     assert work.robot.all("control") == []
 
 
+@pytest.mark.parametrize("operate", ["reRun", "resume"])
+def test_a_failed_task_at_which_nobody_waits_is_left_alone(work: Work, operate: str) -> None:
+    work.start()
+    work.block(1, "start.begin")
+    work.block(1, "monitor.failed", reason="the flow went on without it")
+    work.block(2, "start.begin")
+    work.block(2, "monitor.failed", reason="no paper")
+    work.robot.say(work.robot.about("paused", path="-1/2", reason="no paper"))
+    refused(work.box.http.put(f"/task/{work.one('hello')['taskId']}/{operate}"), 409, "task.state")
+    assert work.robot.all("control") == []
+
+
 def test_an_ended_process_does_not_come_back(work: Work) -> None:
     work.fail()
     task = work.one("again")

@@ -289,6 +289,19 @@ def test_off_and_on_again_does_not_fire_the_same_moment_twice(yard: Clockwork) -
     yard.tick(90)
     assert yard.due() == ["08:00:00"]
     assert len(yard.made()) == 1
+    yard.tick(3600, step=30)
+    assert yard.due() == ["08:00:00", "09:00:00"]
+
+
+def test_what_has_been_seen_to_is_written_down_and_only_grows(yard: Clockwork) -> None:
+    yard.schedule(**HOURLY)
+    seen = [yard.rows("schedules")[0]["done_until"]]
+    for jump in (120, 3600, -7200, 86_400, -86_400):
+        yard.jump(jump)
+        yard.down(1)
+        seen.append(yard.rows("schedules")[0]["done_until"])
+    assert seen == sorted(seen)
+    assert seen[-1] == max(row["due_at"] for row in yard.firings())
 
 
 def test_a_clock_that_once_ran_ahead_is_mended_by_switching_on_again(yard: Clockwork) -> None:
