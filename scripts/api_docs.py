@@ -17,7 +17,11 @@ SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 TITLES = {
     "jobs": "Jobs",
     "job": "One job",
+    "batches": "Several jobs at once",
+    "exports": "Jobs as a table",
     "artifacts": "Screenshots, recordings and files",
+    "schedules": "Schedules",
+    "assets": "Assets and secrets",
     "robots": "Robots",
     "queues": "Queues",
     "flows": "Flows",

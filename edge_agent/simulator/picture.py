@@ -31,10 +31,11 @@ class _Scale:
         room = (WIDTH - 2 * MARGIN) / wide if wide else float("inf")
         self._by = min(room, (HEIGHT - 2 * MARGIN) / high if high else float("inf"))
         self._by = 0.0 if self._by == float("inf") else self._by
+        self._in = round((WIDTH - wide * self._by) / 2), round((HEIGHT - high * self._by) / 2)
 
     def at(self, point: Point) -> tuple[int, int]:
         x, y = point
-        return MARGIN + round((x - self._left) * self._by), MARGIN + round((self._top - y) * self._by)
+        return self._in[0] + round((x - self._left) * self._by), self._in[1] + round((self._top - y) * self._by)
 
 
 def _dot(rows: list[bytearray], x: int, y: int, radius: int, colour: int) -> None:
