@@ -14,7 +14,7 @@ from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot, running
 
 OURS = {"HX-Request": "true"}
-ACTIONS = ("cancel", "pause", "resume", "priority", "decide", "release", "rerun", "retry", "set_error")
+ACTIONS = ("cancel", "pause", "resume", "again", "undo", "priority", "decide", "release", "rerun", "retry", "set_error")
 
 
 @pytest.fixture

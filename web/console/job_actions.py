@@ -21,7 +21,9 @@ OWN = ("priority", "decide", "rerun", "retry")
 Errors = dict[str, str]
 """Field to what is wrong with it, in the language of the page."""
 _PRIORITY = TypeAdapter(Priority)
-_QUESTION = "/jobs/<job>/<any(cancel, pause, resume, priority, decide, release, rerun, retry, set_error):action>"
+_QUESTION = (
+    "/jobs/<job>/<any(cancel, pause, resume, again, undo, priority, decide, release, rerun, retry, set_error):action>"
+)
 
 
 def ask(asked: Asked, errors: Errors | None = None, *, changed: bool = False) -> Response:
@@ -68,6 +70,8 @@ def _misled(asked: Asked) -> bool:
     Asking for the end of a job that has ended, or is being cancelled, moves nothing: the controller refuses it, or
     answers as it did when the form was sent before.
     """
+    if asked.action == "again" and asked.outlook.possible:
+        return request.form.get("run") != asked.job.failed_run
     harmless = asked.job.state in (JobState.QUEUED, JobState.CANCELLING) or not asked.outlook.possible
     return asked.action in ("cancel", "set_error") and not harmless and request.form.get("kind") != asked.outlook.kind
 
@@ -111,15 +115,24 @@ def _command(asked: Asked) -> tuple[str, dict[str, Any]]:
         return "job.rerun", job | {"priority": given_priority()}
     if asked.action == "retry":
         return "job.retry", job
-    if asked.action == "set_error":
-        return "job.set_error", job | why
+    if asked.action in ("set_error", "release"):
+        return f"job.{asked.action}", job | why
     if asked.action == "decide":
         return "job.force", job | why | {"outcome": request.form["outcome"]}
-    if asked.action == "release":
-        return "job.release", job | why
+    return _of_this_attempt(asked, job | why)
+
+
+_NAMES: dict[Action, str] = {"again": "job.rerun_block", "undo": "job.rollback"}
+
+
+def _of_this_attempt(asked: Asked, args: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A command that means the attempt which was shown, and no later one."""
     attempt = dialogs.field("attempt", 20)
-    guard = {"if_attempt": int(attempt)} if attempt is not None and attempt.isdecimal() else {}
-    return f"job.{asked.action}", job | why | guard
+    if attempt is not None and attempt.isdecimal():
+        args |= {"if_attempt": int(attempt)}
+    if asked.action == "again":
+        args |= {"run": asked.job.failed_run or dialogs.field("run", 30) or "0.0"}
+    return _NAMES.get(asked.action, f"job.{asked.action}"), args
 
 
 def _done(asked: Asked, answer: dict[str, Any]) -> str:
@@ -146,6 +159,8 @@ _TOLD: dict[Action, str] = {
     "set_error": N_("%(robot)s is told to stop."),
     "pause": N_("%(robot)s is told to pause."),
     "resume": N_("%(robot)s is told to go on."),
+    "again": N_("%(robot)s is told to run the block again."),
+    "undo": N_("%(robot)s is told to undo what has finished."),
 }
 _ENDED_FAILED = N_("The job is ended as failed. %(robot)s is on hold until it is known to stand idle.")
 _ENDED_CANCELLED = N_("The job is ended as cancelled. %(robot)s is on hold until it is known to stand idle.")

@@ -1,7 +1,7 @@
 """A job as it stands, for asking what is to be done with it: facts, titles, and what the buttons are called."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,10 +50,12 @@ def read(uid: str, action: Action) -> Asked:
         moves = queries.page_of_job_events(db, number, limit=MAX_MOVES).items
         more = _line(db, job, number) if action == "priority" else _again(db, job) if action == "rerun" else {}
         flow = None if job.deployment_name else queries.flow(db, job.flow, None)
+        failed, undoes = _debugged(db, job, number) if action in ("again", "undo") else ("–", ())
     since = next((datetime.fromisoformat(move.at) for move in moves if move.new == job.state), None)
     cancelling = job.state == JobState.CANCELLING and since is not None
     waited = (now() - since).total_seconds() if cancelling and since is not None else None
     case = case_of(job, robots, waited)
+    case = replace(case, failed=failed, undoes=undoes)
     name = job.deployment_name or job.deployment or (flow.name if flow else job.flow)
     return Asked(action, job, case, outlook(case, action), since, name, more)
 
@@ -63,6 +65,15 @@ def _line(db: queries.Connection, job: Job, number: int) -> dict[str, Any]:
         return {}
     total = queries.waits_ahead(db, number, limit=1).total
     return {"place": total.value + 1, "exact": total.exact}
+
+
+def _debugged(db: queries.Connection, job: Job, number: int) -> tuple[str, tuple[str, ...]]:
+    """Name of the block that failed in debug mode, and of those that would be undone, the last first."""
+    index = queries.index_of_job(db, number)
+    path = queries.failed_path(db, number)
+    block = index.at(path) if index is not None and path is not None else None
+    undoes = queries.to_undo(db, job.attempt, index) if index is not None and job.attempt is not None else ()
+    return block.name if block else path or "–", undoes
 
 
 def _again(db: queries.Connection, job: Job) -> dict[str, Any]:
@@ -79,6 +90,8 @@ TITLES: dict[Action, str] = {
     "cancel": N_("Cancel this job?"),
     "pause": N_("Pause this job?"),
     "resume": N_("Let this job go on?"),
+    "again": N_("Run this block again?"),
+    "undo": N_("Leave debug mode and undo?"),
     "priority": N_("Change its priority?"),
     "decide": N_("Decide about this job"),
     "release": N_("Release this job?"),
@@ -90,6 +103,8 @@ KEEP: dict[Action, str] = {
     "cancel": N_("Keep the job"),
     "pause": N_("Let it run"),
     "resume": N_("Leave it paused"),
+    "again": N_("Leave it paused"),
+    "undo": N_("Leave it paused"),
     "priority": N_("Leave it"),
     "decide": N_("Go back"),
     "release": N_("Leave it"),
@@ -102,6 +117,8 @@ DO: dict[Action, str] = {
     "cancel": N_("Cancel the job"),
     "pause": N_("Pause the job"),
     "resume": N_("Let it go on"),
+    "again": N_("Run the block again"),
+    "undo": N_("Undo and end as failed"),
     "priority": N_("Change the priority"),
     "decide": N_("Decide"),
     "release": N_("Release the job"),

@@ -14,6 +14,7 @@ SENTENCES: dict[str, str] = {
     "block": N_("%(robot)s was heard again and goes on."),
     "held": N_("%(robot)s was heard again and holds it."),
     "paused": N_("%(robot)s paused."),
+    "paused.debug": N_("A block failed in debug mode (%(why)s); %(robot)s waits for a person."),
     "resumed": N_("%(robot)s goes on."),
     "refused": N_("%(robot)s did not do what was asked (%(why)s)."),
     "refused cancel": N_("%(robot)s could not stop (%(why)s), so the job goes on."),
@@ -41,7 +42,10 @@ SENTENCES: dict[str, str] = {
     "restore": N_("Taken back from %(robot)s: a backup was restored."),
 }
 """One sentence for each kind of move."""
-SAYS_WHY = frozenset({"cancel", "set error", "pause asked", "resume asked", "force", "priority", "released"})
+SAYS_WHY = frozenset({
+    "cancel", "set error", "pause asked", "resume asked", "reRun asked", "resume_with_rollback asked", "force",
+    "priority", "released",
+})  # fmt: skip
 """Moves of people: what they gave as a reason stands behind the sentence."""
 
 
@@ -65,6 +69,7 @@ def shown(event: Event) -> Move:
 def sentence(event: Event) -> str:
     """What happened; a move that is not known stands as it was recorded."""
     kind = "cancel.queued" if event.event == "cancel" and event.robot is None else event.event
+    kind = "paused.debug" if kind == "paused" and event.why is not None else kind
     text = SENTENCES.get(kind)
     if text is None:
         return f"{event.event}: {event.why}" if event.why else event.event

@@ -9,7 +9,10 @@ from schemas.status import TERMINAL, JobState
 from schemas.views import JobRow, Robot
 from web.console.language import N_, _
 
-Action = Literal["cancel", "pause", "resume", "priority", "decide", "release", "rerun", "retry", "set_error"]
+Action = Literal[
+    "cancel", "pause", "resume", "again", "undo", "priority", "decide", "release", "rerun", "retry", "set_error"
+]
+"""`again`, `undo`: what can be decided about a block that failed in debug mode."""
 Kind = Literal["at_once", "told_first", "stops", "silent", "again", "same"]
 """It ends at once; its robot is told first; stops, then it ends; is silent; is told once more; nothing changes."""
 STANDING = ("rpa", "station")
@@ -31,6 +34,8 @@ ONLY: dict[Action, str] = {
     "cancel": N_("Only a job that has not ended can be cancelled."),
     "pause": N_("Only a running job can be paused."),
     "resume": N_("Only a paused job can go on."),
+    "again": N_("Only a block that failed in debug mode and waits for a person can be run again."),
+    "undo": N_("Only a job of which a block failed in debug mode and waits for a person can be undone."),
     "priority": N_("Only a queued job can change its priority."),
     "decide": N_("A person decides only when nobody knows what the robot does, or when it does not answer a cancel."),
     "release": N_("Only a job that may have run before the box was restored needs to be released."),
@@ -42,6 +47,8 @@ FITS: dict[Action, frozenset[JobState]] = {
     "cancel": frozenset(JobState) - TERMINAL,
     "pause": frozenset({JobState.RUNNING}),
     "resume": frozenset({JobState.PAUSED}),
+    "again": frozenset({JobState.PAUSED}),
+    "undo": frozenset({JobState.PAUSED}),
     "priority": frozenset({JobState.QUEUED}),
     "decide": frozenset({JobState.UNCERTAIN, JobState.CANCELLING}),
     "release": frozenset(JobState) - TERMINAL,
@@ -87,6 +94,25 @@ _RESUME = {
     "moving": N_("%(robot)s goes on from where it paused as soon as it hears this. See that nobody stands in its way."),
     "standing": N_("%(robot)s goes on from where it paused as soon as it hears this."),
 }
+_AGAIN = {
+    "moving": N_("%(robot)s runs “%(block)s” again as soon as it hears this, once. See that nobody stands in its way."),
+    "standing": N_("%(robot)s runs “%(block)s” again as soon as it hears this, once."),
+}
+_AFTER_AGAIN = N_("If that succeeds, the job goes on from there. If it fails again, the job waits again.")
+_UNDO = {
+    "moving": N_(
+        "%(robot)s undoes what has finished, the last first: %(blocks)s. It begins as soon as it hears this."
+        " See that nobody stands in its way."
+    ),
+    "standing": N_(
+        "%(robot)s undoes what has finished, the last first: %(blocks)s. It begins as soon as it hears this."
+    ),
+    "nothing": N_(
+        "Nothing that has finished has steps that undo it. %(robot)s does not move; what is done stays done."
+    ),
+}
+_AFTER_UNDO = N_("Then the job ends as failed. It is not tried again.")
+_WAITS = N_("A block has failed, and %(robot)s waits: run the block again, or leave debug mode.")
 _RELEASE = N_(
     "It may be given to a robot again. If it ran before the box was restored, its work is done a second time:"
     " look first how far it got."
@@ -98,13 +124,22 @@ _RELEASE_HELD = N_("%(robot)s holds it and goes on with it. Only the mark that i
 class Case:
     """A job with what matters about the fleet: its robot as it is known, and which robots are on hold.
 
-    `cancelling_s`: for how long it has been cancelling, None if it is not.
+    `cancelling_s`: for how long it has been cancelling, None if it is not. `failed`: name of the block that failed in
+    debug mode; `undoes`: names of the blocks that would be undone, the last first.
     """
 
     job: JobRow
     robot: Robot | None
     on_hold: tuple[str, ...] = ()
     cancelling_s: float | None = None
+    failed: str = "–"
+    undoes: tuple[str, ...] = ()
+
+    @property
+    def waits_for_person(self) -> bool:
+        """A block failed in debug mode, and somebody has to decide about it."""
+        job = self.job
+        return job.debug and job.state == JobState.PAUSED and job.reason is not None and job.reason.code == "debug"
 
     @property
     def manner(self) -> Literal["loaded", "moving", "standing"]:
@@ -115,7 +150,12 @@ class Case:
 
     def say(self, text: str) -> str:
         """A sentence about its robot in the language of the page."""
-        return _(text, robot=self.job.robot or "–", n=round(CANCELLING_S))
+        names = {"robot": self.job.robot or "–", "block": self.failed, "blocks": _and(self.undoes)}
+        return _(text, **names, n=round(CANCELLING_S))
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return _(", ").join(_("“%(block)s”", block=name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -142,6 +182,10 @@ def outlook(case: Case, action: Action) -> Outlook:
     job = case.job
     if job.state not in FITS[action] or (action == "release" and not job.parked):
         return Outlook("same", (case.say(STANDS[job.state]), _(ONLY[action])))
+    if action in ("again", "undo", "resume") and case.waits_for_person != (action != "resume"):
+        return Outlook("same", (case.say(_WAITS if case.waits_for_person else STANDS[job.state]), _(ONLY[action])))
+    if action in ("again", "undo"):
+        return Outlook("at_once", _debugged(case, action))
     if action in ("cancel", "release", "set_error") and job.parked and case.on_hold:
         return Outlook("same", _held_up(case))
     if action in ("cancel", "set_error"):
@@ -155,6 +199,15 @@ def outlook(case: Case, action: Action) -> Outlook:
         "release": _RELEASE if job.state == JobState.QUEUED else _RELEASE_HELD,
     }
     return Outlook("at_once", (case.say(said.get(action, STANDS[job.state])),))
+
+
+def _debugged(case: Case, action: Action) -> tuple[str, ...]:
+    """What running the failed block again, or undoing, would do to the robot; a dry run moves nothing."""
+    stands = case.manner == "standing" or case.job.mock
+    manner = "standing" if stands else "moving"
+    if action == "again":
+        return case.say(_AGAIN[manner]), case.say(_AFTER_AGAIN)
+    return case.say(_UNDO[manner if case.undoes else "nothing"]), case.say(_AFTER_UNDO)
 
 
 def _held_up(case: Case) -> tuple[str, ...]:

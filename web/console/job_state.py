@@ -144,6 +144,9 @@ def _says(facts: Facts) -> list[str]:
 
 def _running(facts: Facts) -> tuple[str, ...]:
     found = _says(facts)
+    decided = facts.last("resume_with_rollback asked", "reRun asked", "paused", "accepted")
+    if decided is not None and decided.event == "resume_with_rollback asked":
+        found.append(_("It undoes what has finished; then the job ends as failed."))
     where = _where(facts)
     if where is not None:
         found.append(_("It is at “%(block)s”.", block=where))
@@ -152,7 +155,19 @@ def _running(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _stuck(facts: Facts) -> tuple[str, ...]:
+    """Why a job in debug mode waits for a person."""
+    reason = facts.job.reason
+    runs = [one.run for several in facts.played[-1].at.values() for one in several] if facts.played else []
+    failed = next((run for run in runs if run.id == facts.job.failed_run), None)
+    block = "–" if failed is None else failed.block_name or failed.block
+    why = _("“%(block)s” failed: %(why)s", block=block, why=reason.message if reason and reason.message else "–")
+    return why, _("It runs in debug mode, so a person decides: run the block again, or leave debug mode and undo.")
+
+
 def _paused(facts: Facts) -> tuple[str, ...]:
+    if case_of(facts.job, facts.look.by_id).waits_for_person:
+        return _stuck(facts)
     asked = facts.last("pause asked")
     found = [_("%(robot)s keeps it and waits until somebody lets it go on.", **facts.numbers)]
     if asked is not None:
@@ -225,6 +240,8 @@ ACTIONS: tuple[tuple[Action, str, str], ...] = (
     ("release", "queued", N_("Release…")),
     ("pause", "paused", N_("Pause…")),
     ("resume", "running", N_("Resume…")),
+    ("again", "loop", N_("Run this block again…")),
+    ("undo", "undo", N_("Leave debug mode and undo…")),
     ("priority", "up", N_("Priority %(priority)s…")),
     ("retry", "up", N_("Send again…")),
     ("rerun", "loop", N_("Execute again…")),

@@ -8,6 +8,7 @@ from controller.store.queries.catalogue import (
     page_of_deployments,
     page_of_flows,
 )
+from controller.store.queries.debugging import failed_path, to_undo
 from controller.store.queries.finding import find
 from controller.store.queries.fleet import StoredRobot, queues, robot_exists, stored_robots
 from controller.store.queries.floor import floor_plan
@@ -50,6 +51,7 @@ __all__ = [
     "cursor_at",
     "deployment",
     "events_after",
+    "failed_path",
     "find",
     "floor_plan",
     "flow",
@@ -81,6 +83,7 @@ __all__ = [
     "settled_by_people",
     "shown_attempt",
     "stored_robots",
+    "to_undo",
     "usual_duration_ms",
     "waiting_since",
     "waits_ahead",

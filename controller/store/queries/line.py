@@ -12,7 +12,7 @@ MAX_NEEDS = 200
 USUAL_OF, USUAL_FROM, USUAL_SCAN = 20, 3, 200
 """The median of so many runs, not of fewer than so many, found among so many jobs."""
 _CLAIM = "from jobs indexed by jobs_claim where state = 'queued' and ready = 1 and parked = 0 and target = ?"
-_RUN = "state = 'succeeded' and started_at is not null and ended_at is not null"
+_RUN = "state = 'succeeded' and started_at is not null and ended_at is not null and mock = 0 and debug = 0"
 
 
 def waits_ahead(db: sqlite3.Connection, job: int, limit: int = 5) -> WaitsAhead:
@@ -75,7 +75,7 @@ def usual_duration_ms(db: sqlite3.Connection, deployment: str | None, flow: str)
 
 
 def _durations(db: sqlite3.Connection, source: str, fits: str, values: tuple[object, ...]) -> list[int]:
-    looked_at = f"select state, started_at, ended_at, deployment, flow {source}"
+    looked_at = f"select state, started_at, ended_at, deployment, flow, mock, debug {source}"
     rows = db.execute(
         f"select max(0, ended_at - started_at) as us from ({looked_at}) where {_RUN} and {fits} limit ?",  # noqa: S608
         (*values, USUAL_OF),
