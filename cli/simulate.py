@@ -25,6 +25,7 @@ def simulate(
     log_format: Annotated[str, typer.Option(help="plain or json.")] = "plain",
 ) -> None:
     """Run a simulated fleet until Ctrl-C."""
+    from config import garbage
     from config.fleet import BadFleet, read_fleet
     from config.logs import set_up
     from config.settings import address
@@ -44,6 +45,7 @@ def simulate(
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE) from error
+    garbage.rarely()
     try:
         code = run_fleet(fleet, data_dir, link)
     except CannotStart as error:
