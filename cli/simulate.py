@@ -27,6 +27,7 @@ def simulate(
     log_format: Annotated[str, typer.Option(help="plain or json.")] = "plain",
 ) -> None:
     """Run a simulated fleet until Ctrl-C."""
+    from config import garbage
     from config.fleet import BadFleet, read_fleet
     from config.logs import set_up
     from config.settings import address
@@ -46,6 +47,7 @@ def simulate(
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE) from error
+    garbage.rarely()
     try:
         code = run_fleet(fleet, data_dir, link, http=http, token_file=tokens)
     except CannotStart as error:

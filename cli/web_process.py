@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from cli.parts import die_with
+from config import garbage
 from config.logs import Json, Plain, set_up
 
 KILL_AFTER_S = 3
@@ -48,6 +49,7 @@ def application() -> Any:
     set_up("web", settings.log_level, settings.log_format)
     from web.serve import app
 
+    garbage.rarely()
     return app
 
 

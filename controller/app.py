@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
+from config import garbage
 from config.clock import instant, steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
@@ -168,6 +169,7 @@ def main() -> int:
         return 2
     settings = from_supervisor()
     set_up("controller", settings.log_level, settings.log_format)
+    garbage.rarely()
     return run(settings, watched=sys.stdin.fileno())
 
 

@@ -34,16 +34,20 @@ class Broker(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+WHOLE = ("acceptance", "browser")
+"""Rooms of tests that start whole boxes."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole boxes last and one after another: two at once would only wait for each other's processor time."""
+    """Whole boxes last, those of a room one after another: more would only wait for each other's processor time."""
     for item in items:
-        if _is_acceptance(item):
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
-    items.sort(key=_is_acceptance)
+        if room := _whole(item):
+            item.add_marker(pytest.mark.xdist_group(room))
+    items.sort(key=lambda item: _whole(item) is not None)
 
 
-def _is_acceptance(item: pytest.Item) -> bool:
-    return any(item.path.is_relative_to(HERE / room) for room in ("acceptance", "browser"))
+def _whole(item: pytest.Item) -> str | None:
+    return next((room for room in WHOLE if item.path.is_relative_to(HERE / room)), None)
 
 
 @pytest.fixture(scope="session")

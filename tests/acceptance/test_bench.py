@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("mosquitto")
 
 
 def test_a_few_jobs_are_counted_and_seen_on_the_wire(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())  # the broker that other tests share, if it runs already
     with Box(tmp_path, robots=2) as box, box.watcher() as watcher:
         processes = [*box.accounts().processes.values(), box.stage.process("serve")]
         run = one_run(box, 20)
@@ -25,4 +26,4 @@ def test_a_few_jobs_are_counted_and_seen_on_the_wire(tmp_path: Path) -> None:
         assert len(watcher.first_by_job()) == 30
     assert not any(process.is_running() for process in processes)
     assert not any(tmp_path.iterdir()), "nothing is left behind"
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) == before

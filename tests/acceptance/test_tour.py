@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.usefixtures("mosquitto")
+BIN = shlex.quote(f"{sys.prefix}/bin")
+"""A folder's name may hold a blank."""
 FOREGROUND = ("scripts/demo", "yardmaster agent ")
 """Commands that stay: the tour gives each a terminal of its own."""
 
@@ -38,14 +41,14 @@ class Terminals:
 
     def elsewhere(self, command: str) -> str:
         """The same in this test's folders: nobody's own demonstration is touched."""
-        return command.replace("var/", f"{self.folder}/").replace(". .venv/", f". {sys.prefix}/")
+        return command.replace("var/", f"{self.folder}/").replace(". .venv/bin/", f". {BIN}/")
 
     def start(self, command: str) -> None:
         """In a terminal of its own."""
         where = f" --data-dir {self.folder}/demo" if command == "scripts/demo" else ""
         log = (self.folder / f"terminal-{len(self.stay)}").open("w", encoding="utf-8")
         self.stay.append(subprocess.Popen(
-            ["bash", "-c", f"PATH={sys.prefix}/bin:$PATH exec {command}{where}"],
+            ["bash", "-c", f"PATH={BIN}:$PATH exec {command}{where}"],
             cwd=ROOT, env=self.env, text=True, stdout=log, stderr=log, start_new_session=True,
         ))  # fmt: skip
 

@@ -14,7 +14,6 @@ from cli.stage import Stage, all_there
 from tests.browser.screen import Screen, accessibility, sideways
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("list of jobs")  # one box for all, which the first test sees empty
 Screens = Callable[..., Screen]
 LOOKS = [
     (lang, theme, size)
@@ -361,6 +360,8 @@ def test_several_get_another_priority(screen: Screens, client: Client) -> None:
     page.get_by_role("button", name="Priority…").click()
     dialog = page.get_by_role("dialog")
     field = dialog.get_by_label("Priority, 0 to 5000")
+    listens = "e => (e['htmx-internal-data']?.listenerInfos ?? []).length > 0"
+    page.wait_for_function(listens, arg=field.element_handle())
     field.fill("5001")
     expect(dialog).to_contain_text("A whole number from 0 to 5000.")
     field.fill("4500")
