@@ -1,10 +1,12 @@
 """What people did, in the words of the page: a word for each command, and what changed field by field."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas.views import AuditRow
 from web.console.language import N_, _
+from web.console.text import moment
 
 ACTIONS: dict[str, str] = {
     "job.submit": N_("made a job"),
@@ -97,12 +99,12 @@ def changes(row: AuditRow) -> tuple[list[Change], int]:
     before: dict[str, Any] = row.before or {}
     after: dict[str, Any] = row.after or {}
     if row.action.endswith(".delete"):
-        return [(name, _text(value), None) for name, value in before.items()], 0
+        return [(name, _text(value, name), None) for name, value in before.items()], 0
     own = row.subject.partition(":")[0]
     asked = [name for name in after if name not in (own, "reason")]
     differ = [name for name in asked if name not in before or not _same(before[name], after[name])]
     found: list[Change] = [
-        (name, _text(before[name]) if name in before else None, _text(after[name])) for name in differ
+        (name, _text(before[name], name) if name in before else None, _text(after[name], name)) for name in differ
     ]
     return found, len(asked) - len(differ)
 
@@ -112,5 +114,7 @@ def _same(before: Any, after: Any) -> bool:
     return bool(before == after) and before != HIDDEN
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, name: str) -> str:
+    if name.endswith("_at") and isinstance(value, int):  # microseconds, as the database keeps them
+        return moment(datetime.fromtimestamp(value / 1_000_000, UTC))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
