@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.journal import MEMORY, Journal, JournalFile, NoJournal, NotWritten
 from edge_agent.locks import Locked, lock_directory
-from edge_agent.operations import BlockReport
+from edge_agent.operations import BlockReport, PastRun
 from edge_agent.records import Ended, Held
 from schemas.status import Phase
 
@@ -277,3 +277,59 @@ def test_one_agent_a_name(tmp_path: Path) -> None:
     lock_directory(tmp_path, "b").close()
     lock.close()
     lock_directory(tmp_path, "a").close()
+
+
+def test_a_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    older = sqlite3.connect(path)
+    older.executescript("""
+        create table robots (robot text primary key, journal text, head integer, highest integer) without rowid;
+        create table held (
+          robot text not null, attempt integer not null, job text not null, assign blob not null,
+          command integer not null, started integer not null, pause integer, paused integer not null, stop text,
+          stop_command integer, elapsed real not null, primary key (robot, attempt)) strict, without rowid;
+        create table runs (
+          robot text not null, attempt integer not null, path text not null, try integer not null, n integer not null,
+          status text not null, inputs blob, outputs blob, reason text,
+          primary key (robot, attempt, path, try)) strict, without rowid;
+        create table ended (
+          robot text not null, attempt integer not null, job text not null, kind text not null, reason text,
+          outputs blob, primary key (robot, attempt)) strict, without rowid;
+        insert into robots values ('a', 'the journal', 9, 7);
+        insert into held values ('a', 7, 'job', x'7b7d', 5, 1, 5, 1, null, null, 2.5);
+        insert into runs values ('a', 7, '-1/1', 0, 1, 'monitor.failed', null, null, 'jam');
+        insert into ended values ('a', 6, 'old', 'failed', 'why', null);
+    """)
+    older.close()
+    for _ in range(2):
+        file = JournalFile(path)
+        journal = Journal(file, "a")
+        (held,) = journal.held()
+        assert (held.paused, held.elapsed, held.failed, held.again, held.rolling) == (True, 2.5, None, (), False)
+        assert journal.past(7)["-1/1", 0] == PastRun(1, Phase.MONITOR_FAILED, reason="jam")
+        assert journal.ended(6) == Ended(6, "old", "failed", "why")
+        file.close()
+
+
+def test_what_follows_an_end_is_kept_beside_it(file: JournalFile) -> None:
+    journal = Journal(file, "a")
+    with file.transaction():
+        journal.hold(Held(1, "job", b"{}"))
+        journal.run(1, BlockReport("-1/1", 1, 0, Phase.START_BEGIN, inputs={"x": 1}))
+        journal.run(1, BlockReport("-1/1", 1, 0, Phase.MONITOR_FAILED, reason="jam"))
+        journal.run(1, BlockReport("-1/1", 1, 0, Phase.DELETE_BEGIN))
+    assert Journal(file, "a").past(1)["-1/1", 0].after is Phase.DELETE_BEGIN
+    with file.transaction():
+        journal.run(1, BlockReport("-1/1", 1, 0, Phase.DELETE_FAILED, reason="the disk"))
+    past = Journal(file, "a").past(1)["-1/1", 0]
+    assert past == PastRun(1, Phase.MONITOR_FAILED, {"x": 1}, None, "jam", Phase.DELETE_FAILED)
+
+
+def test_decisions_of_people_are_kept(file: JournalFile) -> None:
+    journal, held = Journal(file, "a"), Held(1, "job", b"{}", started=True)
+    with file.transaction():
+        journal.hold(held)
+    held.failed, held.again, held.rolling = "-1/2", (("-1/1", 0), ("-1/1", 1)), True
+    with file.transaction():
+        journal.keep(held)
+    assert Journal(file, "a").held() == [held]
