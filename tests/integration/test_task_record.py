@@ -143,6 +143,7 @@ def test_iterations_are_there_when_asked_for_and_not_else(site: Site) -> None:
     ids = [one["children"][0]["executionRecord"]["recordId"] for one in loop["iterations"]]
     assert len(set(ids)) == 5
     assert loop["children"][0]["executionRecord"]["recordId"] == ids[-1]
+    assert site.data("blocks", uid)[-1]["id"] == ids[-1]
     assert [len(one["children"][0]["logs"]) for one in loop["iterations"]] == [1] * 5
     assert "iterations" not in root
 
