@@ -107,7 +107,8 @@ class Core:
         """One message; whatever it holds, nothing is raised and every refusal is counted."""
         self.desk.now = now
         self.desk.counters[("messages", kind)] += 1
-        self.service.batches.happened()
+        if kind in ROW_TOPICS:
+            self.service.batches.happened()
         try:
             if retained and kind != "presence":
                 raise BadMessage("retained", "only presence may be retained")
@@ -181,7 +182,7 @@ class Core:
         self.desk.now = now
         self.desk.counters[("commands", frame.command if frame.command in COMMANDS else "?")] += 1
         if frame.command not in QUERIES:
-            self.service.batches.happened()
+            self.service.batches.happened(asked=True)
         return self.service.answer(frame)
 
     # ------------------------------------------------------------ what happens by itself

@@ -20,15 +20,16 @@ from schemas.status import JobState
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 200
-"""Jobs looked at in one turn, the first of them in the command itself."""
-DONE_AT_ONCE = 20
-"""Rows carried out by the command that applies a batch, and in a turn of a box that has other things to do."""
-MOST_A_TURN = 500
-"""Rows carried out in a turn, one transaction, when nothing else has happened for a while."""
-QUIET_S = 0.5
-STAND_BACK = 3
-"""So many turns with other things to do in a row go by without a row; then it is the batch's turn."""
+AT_ONCE, LOOKED_AT = 200, 400
+"""Jobs looked at by the command that asks for a preview, and in each turn of their own that follows."""
+BESIDE = 25
+"""Rows carried out in a turn, one transaction, in which robots reported something: they share its commit."""
+OWN, OWN_EVERY_S = 50, 0.02
+"""Rows in a turn of their own while others are served, and how often there is one."""
+LATE_S = 0.1
+"""A turn in which somebody waits for an answer has no rows, unless they have waited so long themselves."""
+ALONE, QUIET_S = 500, 2.0
+"""Rows in a turn when nothing else has happened for so long."""
 MAX_OPEN = 200
 SWEEP_S = 30.0
 FORGET_ROWS = 500
@@ -50,12 +51,14 @@ class BatchService:
         self.desk = desk
         self.work = work
         self.collecting: dict[int, Collecting] = {}
+        self._collected: set[int] = set()
+        """Previews that this turn has made wholly: their ids are kept until it is committed."""
         self.applying: list[int] = []
         self.fresh_until: dict[int, float] = {}
         """On the steady clock: a jump of the wall clock makes no preview old."""
         self._sweep_at = 0.0
-        self._other_at = -math.inf
-        self._stood_back = 0
+        self._other_at = self._asked_at = -math.inf
+        self._own_at = 0.0
 
     def handlers(self) -> dict[str, Callable[[Any, Caller], dict[str, Any]]]:
         """Command to handler."""
@@ -73,6 +76,7 @@ class BatchService:
         db = self.desk.db
         known = {row["id"] for row in batches.in_state(db, "collecting")}
         self.collecting = {batch: what for batch, what in self.collecting.items() if batch in known}
+        self._collected.clear()
         self.applying = [row["id"] for row in batches.in_state(db, "applying")]
         still = {row["id"] for row in batches.in_state(db, "open")} | known
         self.fresh_until = {batch: self.fresh_until.get(batch, self.desk.now.mono + FRESH_S) for batch in still}
@@ -80,7 +84,7 @@ class BatchService:
     @property
     def wake_at(self) -> float:
         """When a turn is wanted next, on the steady clock."""
-        return 0.0 if self.collecting or self.applying else math.inf
+        return self._own_at if len(self.collecting) > len(self._collected) or self.applying else math.inf
 
     # ------------------------------------------------------------ commands
     def preview(self, args: BatchPreviewArgs, caller: Caller) -> dict[str, Any]:
@@ -95,7 +99,7 @@ class BatchService:
         batch = batches.insert(desk.db, uid, args.action, about, caller.name, us, us + int(FRESH_S * 1e6))
         self.fresh_until[batch] = desk.now.mono + FRESH_S
         self.collecting[batch] = Collecting(uids, args.action, args.priority)
-        self._collect(batch)
+        self._collect(batch, AT_ONCE)
         return {"batch": uid}
 
     def apply(self, args: BatchApplyArgs, caller: Caller) -> dict[str, Any]:
@@ -112,7 +116,7 @@ class BatchService:
         )  # fmt: skip
         self.applying.append(row["id"])
         if self.applying[0] == row["id"]:
-            self._carry_out(row["id"], DONE_AT_ONCE)
+            self._carry_out(row["id"], BESIDE)
         return {"batch": args.batch}
 
     def _stale(self, row: sqlite3.Row, given: str) -> str | None:
@@ -124,9 +128,11 @@ class BatchService:
         return None if row["hash"] == given else "The hash is not that of this preview."
 
     # ------------------------------------------------------------ turn by turn
-    def happened(self) -> None:
-        """Something else was asked or heard in this turn; it goes first."""
+    def happened(self, *, asked: bool = False) -> None:
+        """Something else was reported in this turn, or asked: then somebody waits for its end."""
         self._other_at = self.desk.now.mono
+        if asked:
+            self._asked_at = self.desk.now.mono
 
     def turn(self) -> None:
         """Once a turn, in its transaction: a few more rows of the oldest preview in the making, else of a batch."""
@@ -134,22 +140,27 @@ class BatchService:
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_S
             self._sweep(now)
+        for batch in self._collected:
+            self.collecting.pop(batch, None)
+        self._collected.clear()
         if not self.collecting and not self.applying:
             return
-        if self._other_at == now and self._stood_back < STAND_BACK:
-            self._stood_back += 1
+        beside, quiet = self._other_at == now, now - self._other_at >= QUIET_S
+        if self._asked_at == now and now < self._own_at + LATE_S:
             return
-        self._stood_back = 0
+        if not beside and now < self._own_at:
+            return
+        self._own_at = now if quiet else now + OWN_EVERY_S
         if self.collecting:
-            self._collect(next(iter(self.collecting)))
+            self._collect(next(iter(self.collecting)), OWN if beside else LOOKED_AT)
         else:
-            self._carry_out(self.applying[0], MOST_A_TURN if now - self._other_at >= QUIET_S else DONE_AT_ONCE)
+            self._carry_out(self.applying[0], ALONE if quiet else BESIDE if beside else OWN)
 
-    def _collect(self, batch: int) -> None:
+    def _collect(self, batch: int, limit: int) -> None:
         """Look at the next jobs of a preview; the hash goes on from row to row, so it names all of them."""
         desk, what, row = self.desk, self.collecting[batch], batches.by_id(self.desk.db, batch)
         begin = row["position"]
-        uids = what.uids[begin : begin + AT_ONCE]
+        uids = what.uids[begin : begin + limit]
         rows = self._rows_of(what, uids, begin)
         batches.add_rows(desk.db, batch, rows)
         will = sum(one[6] for one in rows)
@@ -161,7 +172,7 @@ class BatchService:
             state="open" if done else "collecting",
         )  # fmt: skip
         if done:
-            del self.collecting[batch]
+            self._collected.add(batch)
 
     def _rows_of(self, what: Collecting, uids: tuple[str, ...], begin: int) -> list[batches.Row]:
         found = batches.jobs_named(self.desk.db, uids)

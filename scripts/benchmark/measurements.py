@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from scripts.benchmark import dashboards, history, idle, latency, memory, restart, throughput
+from scripts.benchmark import batch, dashboards, history, idle, latency, memory, restart, throughput
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.scale import Plan
 
@@ -14,4 +14,5 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "restart": restart.measure,
     "memory": memory.measure,
     "dashboards": dashboards.measure,
+    "batch": batch.measure,
 }

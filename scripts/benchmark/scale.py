@@ -25,6 +25,7 @@ class Scale:
     memory_jobs: int
     """After those that warm up."""
     dashboards: int
+    batch_jobs: int
 
 
 FULL = Scale(
@@ -42,6 +43,7 @@ FULL = Scale(
     restart_ended=100_000,
     memory_jobs=100_000,
     dashboards=200,
+    batch_jobs=10_000,
 )
 QUICK = Scale(
     name="quick",
@@ -58,6 +60,7 @@ QUICK = Scale(
     restart_ended=20_000,
     memory_jobs=10_000,
     dashboards=200,
+    batch_jobs=2_000,
 )
 
 
