@@ -209,7 +209,7 @@ class Step:
         """The place of its children, in that pass if it is a loop; `caught`: which of their failures it takes."""
         here = self.place
         path = self.run.path if number is None else f"{self.run.path}#{number}"
-        return Place(here.frame, path, here.until, here.closed, max(caught, here.caught))
+        return Place(here.frame, path, here.until, here.closed, caught if caught > here.caught else here.caught)
 
     async def branch(self, name: str = "default", number: int | None = None, caught: int = 0) -> None:
         """Run the children of a branch one after the other."""

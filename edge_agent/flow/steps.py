@@ -95,28 +95,28 @@ class Runner:
         engine.count_run(path)
         try_ = engine.recall.begin(path)
         run = Run(path, past.n if past else engine.recall.number(), try_, block.name, block.kind)
-        inner = Place(at.frame, at.path, engine.recall.until(path, at.until), at.closed, max(caught, at.caught))
+        inner = Place(at.frame, at.path, engine.recall.until(path, at.until), at.closed, caught or at.caught)
         if self._debug is not None:
             self._debug.begun(path, run.n)
         if at.frame.routine is engine.parts.program.main:
             engine.done.add(block.path)
         try:
-            await self._run(block, inner, run, past)
+            if past is not None and has_ended(past):
+                await self._remembered(block, inner, run, past)
+            else:
+                await self._really(block, inner, run, past)
         finally:
             if self._debug is not None:
                 self._debug.again.discard(path)
 
-    async def _run(self, block: Block, at: Place, run: Run, past: PastRun | None) -> None:
-        if past is not None and has_ended(past):
-            work = partial(self._recorded, block, at, run, past)
-            if _runs_beside(block, past.inputs):
-                self._engine.run_beside(work)
-            else:
-                await work()
-        else:
-            await self._really(block, at, run, past)
-
     # ------------------------------------------------------------ what the journal remembers
+    async def _remembered(self, block: Block, at: Place, run: Run, past: PastRun) -> None:
+        work = partial(self._recorded, block, at, run, past)
+        if _runs_beside(block, past.inputs):
+            self._engine.run_beside(work)
+        else:
+            await work()
+
     async def _recorded(self, block: Block, at: Place, run: Run, past: PastRun) -> None:
         """Answer with what was recorded, after repeating whatever the block did to the scope."""
         signal = await self._repeat(block, at, run, past)
