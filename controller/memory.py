@@ -152,8 +152,8 @@ class Memory:
             self.letters_of[letter.attempt][letter.key] = None
         self.sending: dict[str, Sending] = {}
         self.needs = definitions.needs(db)
-        self.schedules_known = False
-        """Whether the scheduler has seen how schedules are now."""
+        self.schedules_changed: set[str] | None = None
+        """Schedules that the scheduler has not seen as they are now; None: all of them."""
         self.queues = robots.queue_ids(db)
         self.journals: dict[tuple[str, str], list[int]] = {}
         self.waiting: dict[str, set[int]] = defaultdict(set)

@@ -30,8 +30,8 @@ class Scheduler:
 
     def tick(self) -> None:
         """Fire what is due; inside a transaction."""
-        if not self.desk.memory.schedules_known:
-            self._load()
+        if self.desk.memory.schedules_changed != set():
+            self._learn()
         now, room = self.desk.now.utc_us, MOST_A_TURN
         for name in sorted((n for n, at in self.due.items() if at <= now), key=self.due.__getitem__):
             if room <= 0:
@@ -54,11 +54,18 @@ class Scheduler:
             self.due.pop(name, None)
             return 1
 
-    def _load(self) -> None:
-        self.due = {}
-        for one in schedules.enabled(self.desk.db):
+    def _learn(self) -> None:
+        """Plan those that changed, or all of them."""
+        changed = self.desk.memory.schedules_changed
+        if changed is None:
+            self.due = {}
+            found = schedules.enabled(self.desk.db)
+        else:
+            self.due = {name: at for name, at in self.due.items() if name not in changed}
+            found = schedules.enabled(self.desk.db, changed)
+        for one in found:
             self._plan(one, one.done_until)
-        self.desk.memory.schedules_known = True
+        self.desk.memory.schedules_changed = set()
 
     def _plan(self, schedule: Schedule, done_until: int) -> None:
         """When this schedule is looked at next."""

@@ -43,14 +43,19 @@ class ScheduleService:
 
     def _write(self, name: str, saved: ScheduleSave, version: int, done_until: int, who: str) -> None:
         schedules.put(self.desk.db, name, saved, version, done_until, self.desk.now.utc_us, who)
-        self.desk.memory.schedules_known = False
+        self._changed(name)
+
+    def _changed(self, name: str) -> None:
+        """The scheduler looks at it again; None: it looks at all of them anyway."""
+        if self.desk.memory.schedules_changed is not None:
+            self.desk.memory.schedules_changed.add(name)
 
     def delete(self, args: OfSchedule, caller: Caller) -> dict[str, Any]:
         """Nothing fires any more; firings and jobs stay."""
         if schedules.get(self.desk.db, args.schedule) is None:
             raise not_found("schedule", args.schedule)
         schedules.delete(self.desk.db, args.schedule)
-        self.desk.memory.schedules_known = False
+        self._changed(args.schedule)
         self.desk.tell("definition", "schedule removed", caller.name, old=args.schedule)
         return {"id": args.schedule, "version": None, "created": False, "changed": True}
 

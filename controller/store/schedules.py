@@ -1,7 +1,9 @@
 """Schedules, and what became of each of their firings."""
 
+import json
 import logging
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -52,10 +54,18 @@ def _schedule(row: sqlite3.Row) -> Schedule:
     )
 
 
-def enabled(db: sqlite3.Connection) -> list[Schedule]:
-    """Every schedule that may fire; one that cannot be read (its zone is not known any more) is left out and logged."""
+def enabled(db: sqlite3.Connection, names: Iterable[str] | None = None) -> list[Schedule]:
+    """Schedules that may fire, all or those of these names.
+
+    One that cannot be read (its zone is not known any more) is left out and logged.
+    """
     found = []
-    for row in db.execute("select * from schedules where enabled = 1"):
+    which = None if names is None else json.dumps(list(names))
+    rows = db.execute(
+        "select * from schedules where enabled = 1 and (?1 is null or id in (select value from json_each(?1)))",
+        (which,),
+    )
+    for row in rows:
         try:
             found.append(_schedule(row))
         except ValidationError as error:

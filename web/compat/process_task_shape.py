@@ -13,6 +13,7 @@ from web.errors import ApiError, as_json
 
 BASE = "/task"
 _INVALID, _BAD = 422, 400
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def render(task: Task, zone: str, progress: float | None = None) -> ProcessTask:
@@ -39,8 +40,8 @@ def _text(first: dict[str, Any], values: Any, last: dict[str, Any]) -> str:
     """A block's values as JSON text between those that the format adds, which no flow can replace; secrets hidden."""
     named = values if isinstance(values, dict) else {} if values is None else {"value": values}
     own = {name: value for name, value in named.items() if name not in first and name not in last}
-    hidden = replaced(own, SECRET, lambda _: HIDDEN)
-    return json.dumps(first | hidden | last, ensure_ascii=False, separators=(",", ":"))
+    text = _JSON.encode(first | own | last)
+    return _JSON.encode(first | replaced(own, SECRET, lambda _: HIDDEN) | last) if SECRET in text else text
 
 
 def _percent(progress: float | None) -> int | None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from controller.store.queries.values import from_json, reason, rfc3339
 from controller.store.queries.walk import bind, cursor, name_cursor, read_cursor, read_name_cursor
-from schemas.due import next_times
+from schemas.due import Timing, next_times
 from schemas.schedule import ScheduleSave
 from schemas.status import JobState
 from schemas.views.schedules import Firing, FiringDetail, FiringPage, FiringRow, Schedule, SchedulePage
@@ -67,7 +67,23 @@ def _next_fires(row: sqlite3.Row, now_us: int) -> list[str]:
         timing = ScheduleSave.model_validate_json(row["body"]).timing()
     except ValidationError:
         return []
-    return [rfc3339(us) for us in next_times(timing, max(now_us, row["done_until"] or 0), NEXT_FIRES)]
+    return [rfc3339(us) for us in _next_times(timing, max(now_us, row["done_until"] or 0))]
+
+
+_known: dict[Timing, tuple[int, list[int]]] = {}
+"""The next fires of schedules that were looked at, and from when on they hold: until the first of them."""
+_MOST_KNOWN = 1000
+
+
+def _next_times(timing: Timing, us: int) -> list[int]:
+    begin, found = _known.get(timing, (us + 1, []))
+    if found and begin <= us < found[0]:
+        return found
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    found = next_times(timing, us, NEXT_FIRES)
+    _known[timing] = (us, found)
+    return found
 
 
 # ---------------------------------------------------------------- firings
