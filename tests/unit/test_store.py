@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -60,13 +61,20 @@ def _first_version(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _insert_as_then(db: sqlite3.Connection, values: dict[str, Any]) -> None:
+    """A job with the columns that there were."""
+    known = {row["name"] for row in db.execute("select name from pragma_table_info('jobs')")}
+    row = {name: value for name, value in values.items() if name in known}
+    db.execute(f"insert into jobs ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
+
+
 def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
     old = _first_version(tmp_path / "a.db")
     row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r"}
     for uid, target in (("u1", "q:a"), ("u2", "q:a"), ("u3", "q:b")):
-        jobs.insert(old, row | {"uid": uid, "target": target, "source_type": "api", "state": "queued"})
+        _insert_as_then(old, row | {"uid": uid, "target": target, "source_type": "api", "state": "queued"})
     for uid, state in (("u4", "failed"), ("u5", "uncertain")):
-        jobs.insert(old, row | {"uid": uid, "target": "q:b", "source_type": "api", "state": state, "parked": 1})
+        _insert_as_then(old, row | {"uid": uid, "target": "q:b", "source_type": "api", "state": state, "parked": 1})
     before = [tuple(one) for one in old.execute("select * from jobs order by id")]
     old.execute("update jobs set state = 'running' where uid = 'u1'")
     old.close()
