@@ -45,7 +45,7 @@ def _secret_input(param: InputParam) -> Problems:
     if param.secret and not is_blank(param.default_value):
         yield FlowProblem(param.name, "secret", "a secret has no default value: everybody may read a flow")
     if _refers(param.default_value):
-        yield FlowProblem(param.name, "reference", "default value: only jobs and deployments refer to assets")
+        yield FlowProblem(param.name, "bad_value", "default value: only jobs and deployments refer to assets")
 
 
 def _refers(value: Any) -> bool:

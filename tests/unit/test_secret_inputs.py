@@ -79,7 +79,7 @@ def test_secret_inputs_are_texts_without_a_default(inputs: Any, path: str) -> No
 
 @pytest.mark.parametrize("value", [REFERENCE, {"$asset": "wms"}, {"deep": [REFERENCE]}])
 def test_flows_refer_to_nothing_by_themselves(value: Any) -> None:
-    assert problems(inputs=[{"name": "o", "type": "JSONObject", "defaultValue": value}])[0] == ("o", "reference")
+    assert problems(inputs=[{"name": "o", "type": "JSONObject", "defaultValue": value}])[0] == ("o", "bad_value")
     for written in ({"type": "JSON", "value": value}, {"type": "Simple", "value": value}):
         assert problems(run(1, secrets=written)) == [("-1/1", "bad_value")]
     assert problems(run(1, secrets=pairs(("a", value)))) == [("-1/1", "bad_value")]
