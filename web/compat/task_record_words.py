@@ -51,7 +51,7 @@ OWN_WORDS = frozenset({SET_ERROR, "forced", "failed"})
 _REQUEST: dict[str, str] = {
     "request.json": "请求体不是有效的JSON",
     "request.depth": "请求体嵌套过深",
-    "request.length": "缺少Content-Length",
+    "request.length": "缺少请求体或Content-Length",
     "request.size": "请求体过大",
     "request.type": "请求体必须为application/json",
 }
