@@ -86,6 +86,10 @@ def lists(facts: Facts) -> list[Ask]:
     def mixed(dice: random.Random) -> dict[str, str]:
         return {"state": "failed", "deployment": _deployment(dice), **facts.period(dice, 7)}
 
+    def started(dice: random.Random) -> dict[str, str]:
+        begin, end = facts.period(dice, 1).values()
+        return {"started_from": begin, "started_to": end, "source": "handheld"}
+
     return [
         jobs("jobs, newest first", lambda _: {"limit": "50"}),
         jobs("jobs, 200 of them", lambda _: {"limit": "200"}),
@@ -97,10 +101,12 @@ def lists(facts: Facts) -> list[Ask]:
         jobs("jobs of a flow", lambda dice: {"flow": f"flow-{dice.randint(1, FLOWS):02}"}),
         jobs("jobs, part of a deployment's name", lambda dice: {"q": f"port {dice.randint(1, DEPLOYMENTS)}"}),
         jobs("jobs, part of every deployment's name", lambda _: {"q": "transport"}),
+        jobs("jobs, a deployment's name with a slip", lambda dice: {"q": f"trasport {dice.randint(10, DEPLOYMENTS)}"}),
         jobs("jobs, how an id begins", lambda dice: {"q": dice.choice(facts.ended)[:18]}),
         jobs("jobs of a day", lambda dice: facts.period(dice, 1)),
         jobs("jobs, failed of a deployment in a week", mixed),
         jobs("jobs, from the handheld and failed", lambda _: {"source": "handheld", "state": "failed"}),
+        jobs("jobs, started in a day, by the handheld", started),
         jobs("jobs, last ended first", lambda _: {"order": "ended_newest"}),
         jobs("jobs, oldest first", lambda _: {"order": "oldest"}),
         jobs("count of all jobs", lambda _: {}, "job-counts"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from controller.store import batches as stored_batches
 from controller.store import queries
-from controller.store.queries import BadCursor, JobFilter, Reader, job_lists, walk
+from controller.store.queries import BadCursor, JobFilter, Reader, batches, exports, job_lists, walk
 from schemas.views import BlockNode, FlatResults, ResultTree
 from tests.rows import SECOND, START, Rows, block, definition
 
@@ -235,7 +236,7 @@ def test_since_when_anything_waits(rows: Rows, reader: Reader) -> None:
 
 
 # ---------------------------------------------------------------- no list reads a whole table
-BIG = ("jobs", "block_runs", "logs", "events", "attempts", "reports")
+BIG = ("jobs", "block_runs", "logs", "events", "attempts", "reports", "batch_rows", "r")
 
 
 def test_every_list_follows_an_index(rows: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +244,8 @@ def test_every_list_follows_an_index(rows: Rows, reader: Reader, monkeypatch: py
     rows.robot("r1", "a")
     job = rows.job(robot="r1")
     rows.attempt(job, 11)
+    batch = stored_batches.insert(rows.db, "b1", "cancel", {"priority": None, "filter": None, "jobs": 1}, "w", 0, 1)
+    stored_batches.add_rows(rows.db, batch, [(1, job, rows.uid(job), 1, "queued", 2000, 1, "at_once")])
     statements: list[str] = []
     db = reader.connect()
     db.set_trace_callback(statements.append)
@@ -292,6 +295,13 @@ def ask_everything(db: sqlite3.Connection, job: int) -> None:
             queries.page_of_jobs(db, f, order, 2, page.next)
         queries.count_jobs(db, f)
     queries.page_of_jobs(db, JobFilter(root="some"))
+    for f, _ in FILTERS:
+        exports.part_of_jobs(db, f)
+        batches.matching(db, f, 5)
+    (uid,) = next(iter(db.execute("select uid from batches")))
+    assert batches.batch(db, uid) is not None
+    for result in ("done", "refused", "changed", "unchanged", None):
+        assert batches.page_of_batch_rows(db, uid, will=True, code="at_once", result=result) is not None
     for newest in (True, False):
         queries.page_of_attempts(db, job, newest=newest)
         queries.page_of_runs(db, 11, None, block="3", q="x", newest=newest)
