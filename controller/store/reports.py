@@ -156,8 +156,11 @@ def undo_failed(db: sqlite3.Connection, pending: Pending, attempt: int) -> bool:
 def _set_run(pending: Pending, run: _Run) -> None:
     """What this turn knows of a run already and what it learns now become one write with the effect of both."""
     runs, key = pending.setting(_RUN), run[:2]
-    old: _Run | None = runs.get(key)
-    runs[key] = run if old is None else _both(old, run)
+    known = runs.get(key)
+    if known is not None and known[5] not in _KEPT and run[4] in _TIDYING:
+        pending.settle(_RUN, key)  # whether clean-up is shown depends on the state before it, as the table has it
+        known = None
+    runs[key] = run if known is None else _both(known, run)
 
 
 def _both(old: _Run, new: _Run) -> _Run:
