@@ -44,7 +44,8 @@ def usage(message: str) -> Refused:
 def find_token(token: str | None, url: str | None, data_dir: Path | None) -> str | None:
     """The token to show: as given, else the command line's own of a box on this machine that is named or is here.
 
-    A box that is named by its address gets no token that was not given: it may be anybody's.
+    A box that is named by its address gets no token that was not given: it may be anybody's. Nor does whoever listens
+    at the usual address while no box of ours runs.
     """
     if token is not None:
         return token
@@ -52,6 +53,8 @@ def find_token(token: str | None, url: str | None, data_dir: Path | None) -> str
         return None
     try:
         folder = data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))
+        if not (folder / READY).exists():
+            return None
         return (folder / KEY_FILE).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
