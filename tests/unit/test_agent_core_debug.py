@@ -34,7 +34,11 @@ def begin(b: Bench, **fields: Any) -> None:
 
 
 def again(b: Bench, command: int, try_: int = 0, path: str = "-1/3") -> None:
-    b.control("reRun", command, path=path, **{"try": try_})
+    b.tell("control", do="reRun", job="job-1", attempt=1, command=command, path=path, **{"try": try_})
+
+
+def decide(b: Bench, do: str, command: int) -> None:
+    b.tell("control", do=do, job="job-1", attempt=1, command=command, path="-1/1", **{"try": 0})
 
 
 def activity(b: Bench) -> str:
@@ -123,7 +127,7 @@ def test_an_old_number_is_answered_with_how_it_was_undone(b: Bench) -> None:
 @pytest.mark.parametrize("do", ["reRun", "resume_with_rollback"])
 def test_without_debug_mode_nothing_waits(b: Bench, do: str) -> None:
     b.begin(flow=FLOW)
-    b.control(do, 5, path="-1/1", **{"try": 0})
+    decide(b, do, 5)
     assert b.about()[-1] == NO_DEBUG
 
 
@@ -132,7 +136,7 @@ def test_a_pause_by_a_person_is_no_failure(b: Bench, do: str) -> None:
     b.begin(debug=True, flow=FLOW)
     b.control("pause", 5)
     b.end()
-    b.control(do, 6, path="-1/1", **{"try": 0})
+    decide(b, do, 6)
     assert b.about()[-1] == NOT_WAITING
     b.control("resume", 7)
     assert b.about()[-1] == "resumed"

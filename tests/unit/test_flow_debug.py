@@ -353,7 +353,11 @@ def every_crash_with(reruns: int) -> None:
 
 def test_a_variant_that_undoes_again_after_a_restart_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Debug.finish
-    monkeypatch.setattr(Debug, "finish", lambda self, *args: real(self, *args[:-1], None))
+
+    def finish(self: Debug, block: Any, place: Any, path: str, n: int, try_: int, _after: object) -> None:
+        real(self, block, place, path, n, try_, None)
+
+    monkeypatch.setattr(Debug, "finish", finish)
     with pytest.raises(AssertionError):
         every_crash_with(0)
 
