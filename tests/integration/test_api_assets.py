@@ -61,7 +61,8 @@ def test_a_secret_asset_is_written_and_never_read(box: Box) -> None:
 @pytest.mark.parametrize(
     ("body", "path"),
     [({}, "/"), ({"value": None}, "/"), ({"value": 1, "secret": SECRET}, "/"), ({"secret": "abc"}, "/secret"),
-     ({"secret": "x" * 4097}, "/secret"), ({"secret": 1234567}, "/secret"), ({"value": {"a": {"$asset": "x"}}}, "/value"),
+     ({"secret": "x" * 4097}, "/secret"), ({"secret": 1234567}, "/secret"),
+     ({"value": {"a": {"$secret": "x"}}}, "/value"), ({"value": [{"$asset": "x"}]}, "/value"),
      ({"value": "x" * 40_000}, "/value")],
 )  # fmt: skip
 def test_assets_that_make_no_sense(box: Box, body: dict[str, Any], path: str) -> None:
