@@ -113,7 +113,9 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A parameter that is absent is left out; nobody can write null."""
     kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default", "title", "description")}
     options = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
-    default = {} if schema.get("default") in (None, []) else {"default": schema["default"]}
+    # A default of another type than the one that is written (`1` for every pass) says nothing to callers.
+    ours = schema.get("default") is False and schema.get("type") != "boolean"
+    default = {} if ours or schema.get("default") in (None, []) else {"default": schema["default"]}
     return kept | (options[0] if len(options) == 1 else {}) | default
 
 

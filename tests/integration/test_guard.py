@@ -24,6 +24,10 @@ IDS = {
     "token": "none",
     "attempt": "7",
     "artifact": "none",
+    "block": "7.1",
+    "batch": "none",
+    "schedule": "none",
+    "firing": "none",
 }
 SESSIONS = ("open_session", "close_session", "change_own_password")
 """They ask the controller only for whoever knows a password, or has a session (tests of people)."""
@@ -180,7 +184,7 @@ def test_bodies_have_a_length_within_bounds(box: Box, route: Route) -> None:
 
 def test_flows_and_bulk_may_be_larger() -> None:
     sizes = {route.path: route.max_bytes // 2**20 for route in WITH_BODY}
-    assert sizes.pop("/jobs/bulk") == 8
+    assert (sizes.pop("/jobs/bulk"), sizes.pop("/job-batches")) == (8, 8)
     assert {sizes.pop(path) for path in ("/flows/check", "/flows/<flow>", "/floor-plan")} == {2}
     assert set(sizes.values()) == {1}
 
@@ -266,6 +270,10 @@ VALID: dict[str, dict[str, Any]] = {
     "put_robot": {"kind": "agv"},
     "add_user": {"user": "ann", "role": "viewer", "password": "long enough"},
     "add_token": {"name": "wms", "role": "viewer"},
+    "set_job_error": {"reason": "x"},
+    "preview_batch": {"action": "cancel", "ids": ["none"]},
+    "apply_batch": {"hash": "0" * 64},
+    "put_schedule": {"name": "n", "deployment": "d", "every_s": 60},
     "open_artifact": {"kind": "file", "name": "x", "size": 1, "sha256": "0" * 64},
     "check_flow": {"definition": {}},
     "put_flow": {"definition": {}},
