@@ -169,6 +169,24 @@ def test_what_became_of_it(box: Box) -> None:
         box.refused("GET", f"/jobs/{job}/logs?level={level}", status=422, code="request.invalid")
 
 
+def test_what_undid_a_loop_stands_below_it_once(box: Box) -> None:
+    robot = box.yard.robot("r1", kinds=["RootBp", "RepeatNumBp", "PrintBp"])
+    say = block(2, "say", "PrintBp", message="hello") | {"rollback": [block(12, "unsay", "PrintBp", message="x")]}
+    undo = {"rollback": [block(11, "undo", "PrintBp", message="x")]}
+    loop = block(1, "loop", "RepeatNumBp", {"default": [say]}, num="2") | undo
+    box.must("PUT", "/flows/undone", {"definition": definition(loop)}, 201)
+    job = box.submit(flow="undone")
+    robot.accept()
+    paths = ("-1/1", "-1/1#0/2", "-1/1#1/2", "-1/1/11", "-1/1#1/2/12", "-1/1#0/2/12")
+    for n, path in enumerate(paths, 1):
+        robot.say(robot.about("block", path=path, n=n, status="monitor.success"))
+    (shown,) = box.must("GET", f"/jobs/{job}/results?iterations=all")["children"]
+    assert [child["path"] for child in shown["children"]] == ["-1/1#1/2", "-1/1/11"]
+    every = [[child["path"] for child in one["children"]] for one in shown["iterations"]]
+    assert every == [["-1/1#0/2"], ["-1/1#1/2"]]
+    assert [child["path"] for child in shown["iterations"][0]["children"][0]["children"]] == ["-1/1#0/2/12"]
+
+
 def test_before_any_attempt(box: Box) -> None:
     job = box.submit()
     tree = box.must("GET", f"/jobs/{job}/results")

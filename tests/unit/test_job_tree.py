@@ -116,6 +116,22 @@ def test_the_last_pass_is_open_and_the_others_are_counted() -> None:
     assert (first.level, first.took_s, len(first.bars)) == (4, 5.0, 1)
 
 
+def test_what_undid_a_loop_is_shown_once_below_it_whether_or_not_its_passes_are_listed() -> None:
+    undo = {"rollback": [block(61, "undo loop", "PrintBp")]}
+    inner = block(6, "pick", "PrintBp") | {"rollback": [block(62, "undo pick", "PrintBp")]}
+    flow = definition(block(5, "loop", "IterateListBp", {"default": [inner]}) | undo, SAY)
+    runs = [run(0, "-1"), run(1, "-1/5"), run(2, "-1/5#0/6"), run(3, "-1/5#1/6"), run(4, "-1/5/61")]
+    runs += [run(5, "-1/5#1/6/62"), run(6, "-1/5#0/6/62")]
+    for opened in ((), ("-1/5",), ("-1/5", "-1/5#0")):
+        found = rows(flow, attempt(*runs), opened=opened)
+        assert [(row.key, row.level, row.branch) for row in found if row.name == "undo loop"] == [
+            ("-1/5/61", 3, "rollback")
+        ]
+        undone = [row.key for row in found if row.name == "undo pick"]
+        assert undone == (["-1/5#0/6/62", "-1/5#1/6/62"] if len(opened) == 2 else ["-1/5#1/6/62"])
+    assert "undo loop" not in {row.name for row in rows(flow, attempt(*runs[:4]))}
+
+
 def test_thousands_of_passes_list_the_newest_and_say_how_many_are_left_out() -> None:
     runs = [run(0, "-1"), run(1, "-1/5"), *(run(2 + k, f"-1/5#{k}/6") for k in range(3000))]
     listed = rows(LOOP, attempt(*runs), opened=("-1/5",))

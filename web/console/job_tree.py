@@ -123,11 +123,17 @@ class Tree:
             self._passes(block, path, level, passes)
         else:
             self._children(block, f"{path}#{passes[-1]}" if passes else path, prefix, level + 1)
+        self._below(block, path, prefix, level + 1, undo=True)
 
     def _children(self, block: Block, path: str, prefix: str, level: int) -> None:
+        self._below(block, path, prefix, level, undo=False)
+
+    def _below(self, block: Block, path: str, prefix: str, level: int, *, undo: bool) -> None:
+        """Its steps, or what undoes it, which belongs to no pass of it."""
         for place in block.children:
             child = self.index[place]
-            self._block(child, f"{path}/{child.id}", prefix, level)
+            if (child.branch == ROLLBACK) == undo:
+                self._block(child, f"{path}/{child.id}", prefix, level)
 
     def _row(self, block: Block, path: str, prefix: str, level: int, one: Timed | None, passes: Sequence[int]) -> Row:
         now, kind = self._now, BLOCK_KINDS.get(block.kind)

@@ -58,17 +58,17 @@ class _Tree:
             runs=self.count.get(block.path, 0),
             logs=self.logs.get(block.path, 0),
             iterations=self._iterations(block, path, passes) if passes and self.every_pass else None,
-            children=self._children(block, below),
+            children=self._children(block, below) + self._undone(block, path),
         )
 
     def _children(self, block: BlockDef, path: str) -> list[BlockNode]:
         blocks = [self.index[child] for child in block.children]
-        return [
-            self.node(child, f"{path}/{child.id}")
-            for child in blocks
-            # What would roll a block back is no step of the flow: it is shown once it ran.
-            if child.branch != ROLLBACK or f"{path}/{child.id}" in self.last
-        ]
+        return [self.node(child, f"{path}/{child.id}") for child in blocks if child.branch != ROLLBACK]
+
+    def _undone(self, block: BlockDef, path: str) -> list[BlockNode]:
+        """What undoes a block is no step of the flow, and belongs to no pass of it: it is shown once it ran."""
+        places = [(self.index[child], f"{path}/{self.index[child].id}") for child in block.children]
+        return [self.node(child, at) for child, at in places if child.branch == ROLLBACK and at in self.last]
 
     def _iterations(self, block: BlockDef, path: str, passes: list[int]) -> list[Iteration]:
         found: list[Iteration] = []
