@@ -204,6 +204,15 @@ def test_only_the_robot_of_a_granted_attempt_gets_what_its_job_refers_to(box: Bo
     assert [(row["who"], row["subject"]) for row in rows] == [("robot:r1", f"asset:{n}") for n in ("wms", own, "wms")]
     robot.say(robot.about("succeeded"))
     assert fetch(box, token, attempt, "wms").status_code == 404, "not after its end"
+    box.must("POST", f"/jobs/{job}/rerun", status=201)
+    robot.beat()
+    robot.accept()
+    again = robot.last("assign")["attempt"]
+    assert again > attempt
+    assert (fetch(box, token, again, own).json, fetch(box, token, again, "wms").json["value"]) == (
+        {"value": SECRET},
+        "a new one",
+    )
 
 
 def test_a_secret_of_another_key_says_so(box: Box, robot: FakeRobot) -> None:
