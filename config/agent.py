@@ -46,7 +46,9 @@ class AgentSettings(BaseSettings):
     password: Secret | None = Field(None, description="the robot's password at the broker")
     topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic, as on the box")
     data_dir: Path | None = Field(None, description="folder of this agent's journal alone; unset: var/agents/NAME")
-    http: BoxUrl | None = Field(None, description="the box over HTTP, http://HOST:PORT; with `token_file`: uploads")
+    http: BoxUrl | None = Field(
+        None, description="the box over HTTP, http://HOST:PORT; with `token_file`: uploads and secrets"
+    )
     token_file: Path | None = Field(
         None, description="file with the robot's token, or JSON of robot to token; made by `yardmaster token create`"
     )
