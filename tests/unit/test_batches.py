@@ -1,6 +1,5 @@
 """Batches: looked at, named by a hash, carried out a few rows a turn, each as a single command would have done it."""
 
-import random
 from typing import Any
 
 import pytest
@@ -8,9 +7,10 @@ import pytest
 from controller.core import Core
 from controller.domain.batching import outlook
 from controller.service import batch_rows, batches
-from schemas.batch import WILL, WILL_NOT
+from schemas.batch import FRESH_S, WILL, WILL_NOT
 from schemas.commands import Caller, Frame
 from schemas.status import TERMINAL, JobState
+from tests.fakes.batching import apply, finish, preview, row, rows
 from tests.fakes.yard import Yard, running
 
 
@@ -21,43 +21,6 @@ def yard() -> Yard:
     made.flow()
     made.must("queue.put", queue="main")
     return made
-
-
-def preview(yard: Yard, action: str, jobs: list[str], **more: Any) -> dict[str, Any]:
-    """A preview that has been made wholly; its row."""
-    uid = yard.must("batch.preview", action=action, ids=jobs, **more)["batch"]
-    for _ in range(200):
-        if row(yard, uid)["state"] != "collecting":
-            break
-        yard.tick(0.02, step=0.02)
-    return row(yard, uid)
-
-
-def row(yard: Yard, uid: str) -> dict[str, Any]:
-    """A batch as stored."""
-    return dict(yard.connection.execute("select * from batches where uid = ?", (uid,)).fetchone())
-
-
-def rows(yard: Yard, batch: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Its rows by job."""
-    found = yard.connection.execute("select * from batch_rows where batch = ? order by n", (batch["id"],))
-    return {one["uid"]: dict(one) for one in found}
-
-
-def apply(yard: Yard, batch: dict[str, Any], **more: Any) -> dict[str, dict[str, Any]]:
-    """Apply a preview and let it come to its end; what became of each job."""
-    yard.must("batch.apply", batch=batch["uid"], hash=batch["hash"], **more)
-    finish(yard, batch)
-    return rows(yard, batch)
-
-
-def finish(yard: Yard, batch: dict[str, Any]) -> None:
-    """Turn after turn until it is applied."""
-    for _ in range(2000):
-        if row(yard, batch["uid"])["state"] == "applied":
-            return
-        yard.tick(0.02, step=0.02)
-    raise AssertionError("the batch does not come to its end")
 
 
 def roll_back_a_turn(yard: Yard) -> None:
@@ -208,7 +171,7 @@ def test_a_batch_is_applied_once_by_its_hash(yard: Yard) -> None:
 def test_a_preview_that_is_too_old_cannot_be_applied_and_goes(yard: Yard) -> None:
     job = yard.submit()
     batch = preview(yard, "cancel", [job])
-    yard.tick(batches.FRESH_S - 1, step=60)
+    yard.tick(FRESH_S - 1, step=60)
     assert row(yard, batch["uid"])["state"] == "open"
     yard.tick(2, step=2)
     assert refused(yard, batch=batch["uid"], hash=batch["hash"]) == "batch.stale"
@@ -348,63 +311,6 @@ def test_a_defect_costs_one_row(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> 
     assert [found[job]["result"] for job in jobs] == ["done", "done", "refused", "done", "done"]
     assert found[jobs[2]]["result_code"] == "internal"
     assert [yard.state(job) for job in jobs] == ["cancelled", "cancelled", "queued", "cancelled", "cancelled"]
-
-
-# ---------------------------------------------------------------- the same as one by one
-def histories(seed: int) -> tuple[Yard, list[str]]:
-    """A yard with jobs in all sorts of states; the same for the same seed."""
-    chance = random.Random(seed)
-    yard = Yard()
-    yard.flow()
-    yard.must("queue.put", queue="main")
-    yard.must("queue.put", queue="nobody")
-    robots = [yard.robot(f"r{n}") for n in range(3)]
-    jobs = [
-        yard.submit(target={"queue": chance.choice(["main", "nobody"])}, priority=chance.choice([10, 2000, 4000]))
-        for _ in range(14)
-    ]
-    for robot in robots:
-        fate = chance.choice(["offered", "running", "succeeded", "paused", "cancelling"])
-        if robot.all("assign") and fate != "offered":
-            robot.accept()
-            if fate in ("succeeded", "paused"):
-                robot.say(robot.about(fate))
-            elif fate == "cancelling":
-                yard.must("job.cancel", job=robot.last("assign")["job"])
-    for job in chance.sample(jobs, 4):
-        yard.ask("job.cancel", job=job)
-    chance.shuffle(jobs)
-    return yard, jobs
-
-
-def picture(yard: Yard, jobs: list[str]) -> list[tuple[Any, ...]]:
-    """Everything about jobs that does not depend on when they were asked for, new ones by what they come from."""
-    place = {job: n for n, job in enumerate(jobs)}
-    names = ("state", "priority", "intention", "cancelled_while", "reason", "deployment", "parameters", "source_type")
-    found = [
-        (place.get(one["uid"], -1), place.get(one["rerun_of"], -1), *(one[name] for name in names))
-        for one in yard.rows("jobs")
-    ]
-    return sorted(found, key=repr)
-
-
-@pytest.mark.parametrize("action", ["cancel", "priority", "execute"])
-@pytest.mark.parametrize("seed", range(25))
-def test_preview_and_apply_do_what_single_commands_would_have_done(seed: int, action: str) -> None:
-    one_by_one, jobs = histories(seed)
-    at_once, same = histories(seed)
-    assert picture(one_by_one, jobs) == picture(at_once, same)
-    found = apply(at_once, preview(at_once, action, same, **({"priority": 4000} if action == "priority" else {})))
-    command = {"cancel": "job.cancel", "priority": "job.priority", "execute": "job.rerun"}[action]
-    more = {"priority": 4000} if action == "priority" else {}
-    for mine, other in zip(jobs, same, strict=True):
-        had = one_by_one.job(mine)["priority"]
-        answer = one_by_one.ask(command, job=mine, **more)
-        equal = action == "priority" and had == 4000
-        assert (found[other]["result"] == "done") == (answer.ok is not None and not equal), (mine, answer)
-    assert picture(one_by_one, jobs) == picture(at_once, same)
-    cancels = [sum(out.kind == "cancel" for out in yard.sent) for yard in (one_by_one, at_once)]
-    assert cancels[0] == cancels[1]
 
 
 def test_the_core_wants_another_turn_at_once_while_a_batch_is_applied(yard: Yard) -> None:

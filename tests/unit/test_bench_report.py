@@ -143,7 +143,16 @@ def test_a_slope_is_that_of_most_points() -> None:
 
 
 def test_every_measurement_is_three_runs_at_least() -> None:
-    assert list(MEASUREMENTS) == ["throughput", "latency", "idle", "history", "restart", "memory", "dashboards", "batch"]
+    assert list(MEASUREMENTS) == [
+        "throughput",
+        "latency",
+        "idle",
+        "history",
+        "restart",
+        "memory",
+        "dashboards",
+        "batch",
+    ]
     assert min(QUICK.runs, FULL.runs) >= 3
 
 
