@@ -62,11 +62,14 @@ class Core:
         self.dispatcher.begin_clocks_anew()
 
     def _wake_queued(self, now: Instant) -> None:
+        """Remember every queued job whose wait ends by itself, as far as it is not remembered already."""
+        memory = self.desk.memory
+        known = memory.to_look_at
         for row in jobs.timed_waiting(self.store.db):
-            if not row["ready"]:
-                self.desk.memory.wake(now.mono + self.settings.retry_first_s, "ready", row["id"])
-            if row["queue_timeout_s"] is not None:
-                self.desk.memory.wake(now.mono + row["queue_timeout_s"], "queue", row["id"])
+            if not row["ready"] and ("ready", row["id"]) not in known:
+                memory.wake(now.mono + self.settings.retry_first_s, "ready", row["id"])
+            if row["queue_timeout_s"] is not None and ("queue", row["id"]) not in known:
+                memory.wake(now.mono + row["queue_timeout_s"], "queue", row["id"])
 
     def broker(self, connected: bool, now: Instant) -> None:
         """The connection came or went."""

@@ -146,6 +146,9 @@ class Memory:
         for clock in (self.first_sent, self.cancel_since, self.running_since):
             for number in [n for n in clock if n not in self.live]:
                 del clock[number]  # a number that was rolled back will be given again
+        known = jobs.known(db, {job for _, _, job in self.timers})
+        self.timers = [timer for timer in self.timers if timer[2] in known]  # an id that was rolled back, too
+        heapq.heapify(self.timers)
         self.letters: dict[str, Letter] = {letter.key: letter for letter in outbox.load(db)}
         self.letters_of: dict[int, dict[str, None]] = defaultdict(dict)
         for letter in self.letters.values():
@@ -220,6 +223,11 @@ class Memory:
     def wake(self, when: float, what: str, job: int) -> None:
         """Remember to look at a job again."""
         heapq.heappush(self.timers, (when, what, job))
+
+    @property
+    def to_look_at(self) -> set[tuple[str, int]]:
+        """What is remembered to be looked at again, and of which job."""
+        return {(what, job) for _, what, job in self.timers}
 
     def due(self, now: float) -> list[tuple[str, int]]:
         """Timers that have come."""

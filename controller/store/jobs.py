@@ -1,7 +1,8 @@
 """Jobs and attempts in the database; the only place that changes a job's state."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -49,6 +50,12 @@ def by_id(db: sqlite3.Connection, job: int) -> sqlite3.Row:
     """A job by its inner id."""
     row: sqlite3.Row = db.execute("select * from jobs where id = ?", (job,)).fetchone()
     return row
+
+
+def known(db: sqlite3.Connection, ids: Collection[int]) -> set[int]:
+    """Those of some inner ids that are there."""
+    rows = db.execute("select id from jobs where id in (select value from json_each(?))", (json.dumps([*ids]),))
+    return {row["id"] for row in rows}
 
 
 def move(

@@ -190,7 +190,7 @@ def test_a_job_is_cancelled_and_the_page_says_what_happens_meanwhile(
         expect(page.locator("#job-title")).to_have_text("Being cancelled on guard-1.")
         expect(page.locator("#job-acts button")).to_have_count(0)
         assert accessibility(page) == []
-    expect(page.locator("#job-title")).to_have_text("Cancelled by local while it ran.", timeout=LONG_MS)
+    expect(page.locator("#job-title")).to_have_text("Cancelled by demo while it ran.", timeout=LONG_MS)
     expect(page.locator("#job-head")).to_contain_text("<i>wrong pallet</i>")
     expect(_row(page, "-1/1")).to_contain_text("Cancelled")
     assert _controls(page) == ["rerun"]

@@ -83,9 +83,12 @@ def test_a_program_is_run_for_a_job(yard: Yard, tmp_path: Path) -> None:
     assert {"RpaRunBp", "PrintBp", "stops_with_agent"} <= set(yard.controller.beats["rpa-01"].capabilities)
     yard.job("rpa-01", 1, block(1, "RpaRunBp", p_command="work"))
     assert yard.end_of("rpa-01", 1)["kind"] == "succeeded"
-    outputs = [row.get("outputs") for row in yard.controller.rows["rpa-01"] if row["kind"] == "block"]
-    assert isinstance(outputs[-1], dict)
-    assert outputs[-1]["outputs"]["pid"] > 0
+    rows = {row["status"]: row for row in yard.controller.rows["rpa-01"] if row["kind"] == "block"}
+    assert [*rows] == [
+        "start.begin", "start.success", "monitor.begin", "monitor.success", "delete.begin", "delete.success",
+    ]  # fmt: skip
+    assert rows["monitor.success"]["outputs"]["outputs"]["pid"] > 0
+    assert "outputs" not in rows["delete.success"], "its working folder is gone; what it came to stands at its end"
 
 
 def test_killed_in_the_middle_of_a_program(yard: Yard, tmp_path: Path) -> None:

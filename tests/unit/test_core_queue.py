@@ -1,5 +1,6 @@
 """The queue: order, targets, keys, why a job waits, bulk, robots coming and going."""
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.core_settings import CoreSettings
+from schemas.commands import Frame
 from tests.fakes.yard import PRINT_FLOW, Yard, running
 
 
@@ -214,6 +216,60 @@ def test_a_queue_time_out_ends_a_job_that_nobody_took() -> None:
     yard.tick(29)
     assert yard.state(uid) == "queued"
     yard.tick(2)
+    assert (yard.state(uid), yard.job(uid)["reason_code"]) == ("failed", "queue_timeout")
+
+
+def _rolled_back(yard: Yard, **more: Any) -> None:
+    """A submission whose commit fails."""
+
+    def turn() -> None:
+        args = {"flow": "hello", "target": {"queue": "main"}} | more
+        with yard.store.transaction():
+            answer = yard.core.command(yard.instant(), Frame(id=1, command="job.submit", args=args))
+            assert answer.ok is not None
+            yard.core.tick(yard.instant())
+            raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(sqlite3.OperationalError):
+        turn()
+    yard.core.undo()
+
+
+def test_the_queue_time_out_of_a_submission_that_was_rolled_back_is_forgotten() -> None:
+    yard = Yard()
+    yard.flow()
+    yard.must("queue.put", queue="main")
+    _rolled_back(yard, queue_timeout_s=5)
+    yard.tick(6)
+    assert yard.rows("jobs") == []
+
+
+@pytest.mark.parametrize("more", [{}, {"queue_timeout_s": 60}])
+def test_a_queue_time_out_that_was_rolled_back_does_not_end_the_next_job(more: dict[str, Any]) -> None:
+    """The next job is given the same inner id."""
+    yard = Yard()
+    yard.flow()
+    yard.must("queue.put", queue="main")
+    _rolled_back(yard, queue_timeout_s=5)
+    uid = yard.submit(**more)
+    yard.tick(30)
+    assert yard.state(uid) == "queued"
+    yard.tick(31)
+    assert yard.state(uid) == ("failed" if more else "queued")
+
+
+def test_a_store_that_takes_no_commits_neither_lengthens_a_wait_nor_piles_up_what_is_remembered() -> None:
+    yard = Yard()
+    yard.flow()
+    yard.must("queue.put", queue="main")
+    uid = yard.submit(queue_timeout_s=30)
+    for _ in range(20):
+        yard.tick(1)
+        _rolled_back(yard)
+    assert len(yard.core.desk.memory.timers) == 1
+    yard.tick(9)
+    assert yard.state(uid) == "queued"
+    yard.tick(1)
     assert (yard.state(uid), yard.job(uid)["reason_code"]) == ("failed", "queue_timeout")
 
 
