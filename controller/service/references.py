@@ -105,9 +105,11 @@ def _unsealed(definition: Mapping[str, Any], parameters: Mapping[str, Any]) -> I
 
 
 def passed_on(db: sqlite3.Connection, run: str) -> dict[str, bytes | None]:
-    """The secrets of a run, for another one with the same parameters; raises `Refused` if an asset is gone."""
+    """The secrets of a run, for another one with the same parameters; raises `Refused` if a secret asset is gone."""
     kept = assets.kept(db, run)
-    for name, sealed in kept.items():
-        if sealed is None and assets.asset(db, name) is None:
-            raise Refused("asset.not_found", f"There is no asset {name!r} any more, and the parameters refer to it.")
+    for name in (name for name, sealed in kept.items() if sealed is None):
+        row = assets.asset(db, name)
+        if row is None or row["sealed"] is None:
+            text = f"There is no secret asset {name!r} any more, and the parameters refer to it."
+            raise Refused("asset.not_found", text, (Problem(in_="assets", path=f"/{name}", code="gone", message=text),))
     return kept

@@ -14,8 +14,10 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from werkzeug.test import TestResponse
 
 from controller.store.queries import Reader, Unreadable
+from tests.fakes.carried import carry_out
 from tests.fakes.site import BASE, WHY, Site, ordered
 from tests.integration.test_openapi import CHECKS, path_of
+from tests.rows import block
 from tests.samples import keys, sample
 from web import compat
 from web.routes import Route
@@ -224,6 +226,31 @@ def test_a_retry_whose_definition_is_gone_is_500(site: Site) -> None:
     wanted = sample("003/retry.failed")
     wanted["message"] = wanted["message"].replace("{错误信息}", "任务定义不存在")
     assert (response.status_code, ordered(response)) == (500, wanted)
+
+
+@pytest.mark.parametrize("instead", [None, {"value": "readable"}], ids=["gone", "not secret any more"])
+def test_a_retry_whose_secret_asset_is_gone_says_which_and_loses_nothing(site: Site, instead: Any) -> None:
+    secret = {"name": "password", "type": "String", "secret": True}
+    site.flow("sad", block(1, "b1", "ThrowExceptionBp", message="x"), inputParams=[secret])
+    site.must("PUT", "/assets/wms", {"secret": "k7-Tresor"}, 201)
+    robot = site.robot
+    uid = site.submit(flow="sad", max_retries=0, parameters={"password": {"$secret": "wms"}})
+    carry_out(robot)
+    assert site.ask("DELETE", "/assets/wms").status_code == 204
+    if instead is not None:
+        site.must("PUT", "/assets/wms", instead, 201)
+    kept = {name: site.yard.rows(name) for name in ("jobs", "job_secrets", "events", "audit")}
+    response = site.post("retry", uid)
+    wanted = sample("003/retry.failed")
+    wanted["message"] = wanted["message"].replace("{错误信息}", "参数引用的机密资产已不存在: wms")
+    assert (response.status_code, ordered(response)) == (500, wanted)
+    assert {name: site.yard.rows(name) for name in kept} == kept
+    if instead is not None:
+        assert site.ask("DELETE", "/assets/wms").status_code == 204
+    site.must("PUT", "/assets/wms", {"secret": "another"}, 201)
+    new = ordered(site.post("retry", uid))["data"]["new_task_record_id"]
+    secrets = site.must("GET", f"/jobs/{new}")["parameters"]
+    assert (secrets, len(site.yard.rows("job_secrets"))) == ({"password": {"$secret": "wms"}}, 2)
 
 
 @pytest.mark.parametrize(

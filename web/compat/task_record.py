@@ -203,7 +203,7 @@ def _ask(call: Call, command: str, **more: Any) -> dict[str, Any]:
         raise
 
 
-_CODES = {"job.parked": 400, "flow.not_found": 500}
+_CODES = {"job.parked": 400, "flow.not_found": 500, "asset.not_found": 500}
 
 
 def _already(call: Call, uid: str, state: JobState) -> str:

@@ -72,6 +72,7 @@ _OURS: dict[str, str] = {
     "store.unavailable": "数据库暂时无法读取,请稍后重试",
     "flow.not_found": "任务定义不存在",
     "job.parked": "系统恢复前可能已执行,所有机器人恢复联系前不能操作",
+    "asset.not_found": "参数引用的机密资产已不存在",
 }
 UNSAID = "未说明原因"
 UNKNOWN = "系统内部错误,详情见日志"
@@ -116,8 +117,8 @@ def ended(state: JobState, why: str) -> str:
 
 def bad_request(error: ApiError) -> str:
     """What is wrong with a request."""
-    names = [detail.path.strip("/") for detail in error.details if detail.path.strip("/")]
-    wrong = f"参数 {', '.join(dict.fromkeys(names))} 无效" if names else "参数无效"
+    names = _named(error)
+    wrong = f"参数 {names} 无效" if names else "参数无效"
     return f"请求参数错误: {_REQUEST.get(error.code, wrong)}"
 
 
@@ -128,4 +129,10 @@ def at_the_door(error: ApiError) -> str | None:
 
 def our_fault(error: ApiError) -> str:
     """What does not work, or why it was not done."""
-    return _OURS.get(error.code, UNKNOWN)
+    said = _OURS.get(error.code, UNKNOWN)
+    return f"{said}: {_named(error)}" if error.code == "asset.not_found" and error.details else said
+
+
+def _named(error: ApiError) -> str:
+    """What a refusal is about, by the names in its details."""
+    return ", ".join(dict.fromkeys(detail.path.strip("/") for detail in error.details if detail.path.strip("/")))
