@@ -8,7 +8,6 @@ from pydantic import Field
 from controller.store import queries
 from controller.store.queries import records, tasks
 from controller.store.queries.tasks import Process, Task
-from schemas.ids import OpaqueId
 from schemas.status import BlockState, JobState
 from schemas.views import ErrorAnswer
 from schemas.views.process_tasks import ProcessTask, ProcessTasks
@@ -27,7 +26,7 @@ RERUN, RESUME = "reRun", "resume"
 class ProcessQuery(Query):
     """Which process, and which of its attempts."""
 
-    processInstanceId: Annotated[OpaqueId, Field(description="the job")]  # noqa: N815 - the document's own name
+    processInstanceId: Annotated[str, Field(min_length=1, description="the job")]  # noqa: N815 - the document's own name
     attempt: Annotated[WholeNumber | None, Field(description="the k-th that started, from 1; absent: the last")] = None
 
 
