@@ -6,8 +6,8 @@ from controller.memory import Live, Robot
 from controller.moves import Moves
 from controller.payload import assign_payload
 from controller.reports import Reports
-from controller.store import jobs, robots
-from schemas.messages import Ack, Heartbeat, Held
+from controller.store import jobs, reports, robots
+from schemas.messages import Ack, FailedRun, Heartbeat, Held
 from schemas.status import JobState
 
 _OF_JOURNAL = ("new_journal", "two_agents")
@@ -122,10 +122,34 @@ class Beats:
         if cell == Cell.ITS_WORD and held is not None:
             word = JobState.PAUSED if held.activity == "paused" else JobState.RUNNING
             self.moves.move(live, word, event, why="its own word")
+            if live.debug:
+                self._waits(live, held.failed if word == JobState.PAUSED else None)
         elif cell == Cell.AGAIN and f"assign:{live.number}" not in self.desk.memory.letters:
             self._again(live)
         elif cell == Cell.AGAIN:
             self._mark_again(live)
+
+    def _waits(self, live: Live, failed: FailedRun | None) -> None:
+        """Which failed block waits for a person is its word, too: after a restore the rows that said so are a gap."""
+        known = jobs.by_id(self.desk.db, live.job)["failed_path"]
+        is_new = failed is not None and self._is_run_new(live, failed)
+        if failed is None:
+            if known is not None:
+                jobs.change(self.desk.db, live.job, failed_path=None, reason_code=None, reason=None)
+        elif is_new or known != failed.path:
+            changes = {"failed_path": failed.path, "reason_code": "debug", "reason": failed.reason}
+            jobs.change(self.desk.db, live.job, **changes)
+
+    def _is_run_new(self, live: Live, failed: FailedRun) -> bool:
+        """Whether the run that failed was not known as the last try of its block; from now on it is."""
+        desk = self.desk
+        if failed.n is None or failed.try_ is None:
+            return False
+        if reports.failed_run(desk.db, desk.pending, live.number, failed.n) == (failed.path, failed.try_, True):
+            return False
+        run = (live.number, failed.n, failed.path, failed.try_, failed.reason)
+        reports.failed(desk.pending, *run, desk.now.utc_us)
+        return True
 
     def _again(self, live: Live) -> None:
         payload = assign_payload(self.desk, live, jobs.to_assign(self.desk.db, live.job), again=True)

@@ -8,15 +8,17 @@ from pydantic_core import to_json
 
 from edge_agent.attempt import InHand
 from edge_agent.effects import Send
+from edge_agent.flow.debug import Waiting
 from edge_agent.journal import Journal
 from edge_agent.operations import Telemetry
 from edge_agent.profile import Profile
-from edge_agent.rows import MAX_PATH
+from edge_agent.rows import MAX_PATH, clean
 from schemas.messages import Heartbeat
 
 Holds = Iterable[tuple[InHand, int | None]]
 """Attempts in hand, each with the ask that goes with it."""
 MOST_SHOWN_BYTES = 65_536
+MOST_OF_REASON = 500
 _CHANGING: dict[str, Any] = {"journal": "-", "boot": "-", "beat": 1, "highest": 0, "head": 0, "first": 1}
 
 
@@ -75,8 +77,17 @@ def _held(hand: InHand, ask: int | None) -> dict[str, Any]:
         "path": hand.flow.path and hand.flow.path[:MAX_PATH],
         "progress": hand.flow.progress,
         "ask": ask,
+        "failed": None if hand.held.failed is None else _failed(hand.held.failed, hand.flow.failed),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _failed(path: str, run: Waiting | None) -> dict[str, Any]:
+    """The block that waits for a person, as far as its flow remembers its run."""
+    found: dict[str, Any] = {"path": path[:MAX_PATH]}
+    if run is not None and run.path == path:
+        found |= {"n": run.n, "try": run.try_, "reason": clean(run.reason)[:MOST_OF_REASON]}
+    return found
 
 
 def _fields(telemetry: Telemetry) -> dict[str, Any]:

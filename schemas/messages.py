@@ -249,6 +249,15 @@ class Rows(Message):
     rows: tuple[AnyRow, ...] = Field(strict=False, min_length=1, max_length=2000)
 
 
+class FailedRun(Wire):
+    """A block run that failed in debug mode and waits for a person."""
+
+    path: Path
+    n: Number | None = None
+    try_: Annotated[int | None, Field(alias="try", ge=0)] = None
+    reason: Reason | None = None
+
+
 class Held(Wire):
     """One attempt in an agent's hand."""
 
@@ -258,6 +267,7 @@ class Held(Wire):
     path: Path | None = None
     progress: Annotated[float | None, Field(ge=0, le=100)] = None
     ask: Positive | None = None
+    failed: FailedRun | None = None
 
 
 class Position(Wire):

@@ -24,6 +24,7 @@ TO_CONTROLLER: list[type[BaseModel]] = [
     messages.Rows,
     messages.Heartbeat,
     messages.Held,
+    messages.FailedRun,
     messages.Position,
     messages.Presence,
 ]

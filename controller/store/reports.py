@@ -105,6 +105,12 @@ def block(pending: Pending, row: BlockRow, now_us: int) -> None:
     _set_run(pending, run)
 
 
+def failed(pending: Pending, attempt: int, n: int, path: str, try_: int, reason: str | None, now_us: int) -> None:
+    """A block run has failed, though none of its rows may ever have come."""
+    word, state, _, _ = _SHORT[Phase.MONITOR_FAILED]
+    _set_run(pending, (attempt, n, path, try_, word, state, None, None, reason, now_us, now_us, 0))
+
+
 def root(
     pending: Pending,
     attempt: int,

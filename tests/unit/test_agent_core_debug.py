@@ -61,6 +61,22 @@ def test_a_block_that_fails_pauses_the_attempt_and_says_which(b: Bench) -> None:
     assert not b.driver.moving
 
 
+def test_heartbeats_name_the_block_as_long_as_it_waits(b: Bench) -> None:
+    begin(b)
+    n = row(b, "block")["n"]
+    for _ in range(2):
+        b.wait(2)
+        failed = b.beats()[-1].holds[0].failed
+        assert failed is not None
+        assert (failed.path, failed.n, failed.try_, failed.reason) == ("-1/3", n, 0, "jam")
+        b.answer()
+        b.restart()
+    b.answer("wait")
+    again(b, 5)
+    b.wait(2)
+    assert b.beats()[-1].holds[0].failed is None
+
+
 def test_it_is_run_again_and_goes_on(b: Bench) -> None:
     begin(b)
     again(b, 5)

@@ -16,6 +16,10 @@ def fail(robot: FakeRobot, n: int = 1, try_: int = 0, path: str = "-1/1", reason
     robot.say(robot.about("paused", path=path, reason=reason))
 
 
+WAITS = {"path": "-1/1", "n": 1, "try": 0, "reason": "jam"}
+"""As heartbeats name the run that waits."""
+
+
 def stuck() -> tuple[Yard, FakeRobot, str, str]:
     """A job in debug mode that waits for a person: yard, robot, job, failed run."""
     yard = Yard()
@@ -50,7 +54,7 @@ def test_it_stays_so_over_a_restart_of_the_controller() -> None:
     yard, robot, uid, run = stuck()
     before = yard.job(uid)
     yard.boot()
-    robot.beat(robot.hold("paused"))
+    robot.beat(robot.hold("paused", failed=WAITS))
     assert yard.job(uid) == before
     yard.must("job.rerun_block", job=uid, run=run)
     assert robot.last("control")["do"] == "reRun"
@@ -156,9 +160,65 @@ def test_silence_and_return_leave_it_waiting() -> None:
     yard, robot, uid, run = stuck()
     yard.tick(30)
     assert yard.state(uid) == "uncertain"
-    robot.beat(robot.hold("paused"))
+    robot.beat(robot.hold("paused", failed=WAITS))
     assert (yard.state(uid), yard.job(uid)["failed_path"]) == ("paused", "-1/1")
     yard.must("job.rerun_block", job=uid, run=run)
+
+
+def not_heard_of(robot: FakeRobot) -> None:
+    """The rows behind which a box is after the restore of an older backup: acknowledged, and unknown to it."""
+    robot.seq, robot.first = robot.seq + 9, robot.seq + 10
+
+
+@pytest.mark.parametrize("first_known", [False, True], ids=["nothing of it is known", "its first try is known"])
+def test_after_a_restore_a_heartbeat_says_which_block_waits(first_known: bool) -> None:
+    yard = Yard()
+    robot, uid = running(yard, debug=True)
+    attempt, waits = robot.last("assign")["attempt"], WAITS | {"n": 3, "try": 1}
+    if first_known:
+        fail(robot)
+    not_heard_of(robot)
+    robot.beat(robot.hold("paused", failed=waits))
+    job = yard.job(uid)
+    assert (job["state"], job["reason_code"], job["reason"], job["failed_path"]) == ("paused", "debug", "jam", "-1/1")
+    assert code(yard, "job.resume", job=uid) == "job.state"
+    seen = yard.job(uid)["version"]
+    robot.beat(robot.hold("paused", failed=waits))
+    assert yard.job(uid)["version"] == seen, "what is known is not written again"
+    yard.must("job.rerun_block", job=uid, run=f"{attempt}.3")
+    last = robot.last("control")
+    assert (last["do"], last["path"], last["try"]) == ("reRun", "-1/1", 1)
+    yard.must("job.rollback", job=uid)
+
+
+@pytest.mark.parametrize(("activity", "state"), [("running", "running"), ("paused", "paused")])
+def test_after_a_restore_nothing_waits_that_was_decided_since(activity: str, state: str) -> None:
+    yard, robot, uid, run = stuck()
+    not_heard_of(robot)
+    robot.beat(robot.hold(activity))
+    job = yard.job(uid)
+    assert (job["state"], job["failed_path"], job["reason"]) == (state, None, None)
+    if activity == "paused":
+        assert code(yard, "job.rerun_block", job=uid, run=run) == "job.no_failed_block"
+        yard.must("job.resume", job=uid)
+
+
+def test_a_heartbeat_that_is_older_than_the_rows_decides_nothing() -> None:
+    yard, robot, uid, run = stuck()
+    old = robot.seq
+    yard.must("job.rerun_block", job=uid, run=run)
+    resumed(robot)
+    robot.beat(robot.hold("paused", failed=WAITS), head=old)
+    assert (yard.state(uid), yard.job(uid)["failed_path"]) == ("running", None)
+
+
+def test_without_the_number_of_its_run_a_block_that_waits_can_be_undone() -> None:
+    yard = Yard()
+    robot, uid = running(yard, debug=True)
+    not_heard_of(robot)
+    robot.beat(robot.hold("paused", failed={"path": "-1/1"}))
+    assert (yard.state(uid), yard.job(uid)["failed_path"]) == ("paused", "-1/1")
+    yard.must("job.rollback", job=uid)
 
 
 def test_both_commands_are_in_the_audit() -> None:
