@@ -48,7 +48,8 @@ def stuck(box: Box, *, finished: int = 2, kind: str = "agv", **more: Any) -> Stu
         run(robot, f"-1/{n}", n, "monitor.success")
     run(robot, "-1/3", finished + 1, "monitor.failed", reason="the pallet slipped")
     robot.say(robot.about("paused", path="-1/3", reason="the pallet slipped"))
-    robot.beat(robot.hold("paused"), kind=kind)
+    failed = {"path": "-1/3", "n": finished + 1, "try": 0, "reason": "the pallet slipped"}
+    robot.beat(robot.hold("paused", failed=failed), kind=kind)
     return robot, job
 
 
@@ -63,7 +64,7 @@ def buttons(box: Box, job: str) -> set[str]:
 def test_the_page_says_what_failed_and_what_can_be_decided(box: Box) -> None:
     _, job = stuck(box)
     text = page(box, job)
-    assert "“bring it” failed: the pallet slipped" in text
+    assert "“bring it” failed: the pallet slipped. It runs in debug mode" in text
     assert "It runs in debug mode, so a person decides" in text
     assert "任务正在调试，由人工决定" in page(box, job, "zh")
     assert {"again", "undo", "cancel"} <= buttons(box, job)

@@ -161,7 +161,8 @@ def _stuck(facts: Facts) -> tuple[str, ...]:
     runs = [one.run for several in facts.played[-1].at.values() for one in several] if facts.played else []
     failed = next((run for run in runs if run.id == facts.job.failed_run), None)
     block = "–" if failed is None else failed.block_name or failed.block
-    why = _("“%(block)s” failed: %(why)s", block=block, why=reason.message if reason and reason.message else "–")
+    told = reason.message.rstrip(".。") if reason and reason.message else "–"
+    why = _("“%(block)s” failed: %(why)s.", block=block, why=told)
     return why, _("It runs in debug mode, so a person decides: run the block again, or leave debug mode and undo.")
 
 
