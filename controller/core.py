@@ -16,7 +16,7 @@ from controller.restore import park_everything
 from controller.scheduler import Scheduler
 from controller.service import Service
 from controller.store import jobs, reports
-from controller.store.connection import Store
+from controller.store.connection import A_BACKUP, Store
 from schemas.commands import COMMANDS, QUERIES, Answer, Frame
 from schemas.messages import Control, Heartbeat, Presence
 from schemas.reading import BadMessage, read, read_rows
@@ -55,7 +55,7 @@ class Core:
         """A fresh process: all clocks begin anew; a restored database is parked first."""
         self.desk.now = now
         if self.store.restored:
-            park_everything(self.desk, self.moves)
+            park_everything(self.desk, self.moves, self.store.why or A_BACKUP)
             self.store.parked()
         self.service.batches.start()
         self._wake_queued(now)

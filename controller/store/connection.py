@@ -1,6 +1,7 @@
 """Opens the controller's database: one factory, one writer, one transaction at a time."""
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -8,8 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from config.clock import instant
+from controller.store import findings
+from controller.store.mark import NAME, Mark
 from controller.store.pending import Pending
 from schemas.ids import INCARNATION_STEP
+
+log = logging.getLogger(__name__)
+
+A_BACKUP = "a backup was restored"
+_SET = "insert or replace into meta values (?, ?)"
 
 
 class StoreTooNew(RuntimeError):
@@ -48,31 +57,69 @@ def migrate(connection: sqlite3.Connection) -> None:
 class Store:
     """The database and the one counter that numbers attempts, commands and moves."""
 
-    def __init__(self, connection: sqlite3.Connection, incarnation_file: Path | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
+        """`folder` is where the box remembers, beside the database, how far that had come; None: nowhere."""
         self.db = connection
         self.pending = Pending(connection)
-        self.incarnation_file = incarnation_file
+        self.incarnation_file = None if folder is None else folder / "incarnation"
+        self._mark = None if folder is None else Mark(folder / NAME)
         self.restored = False
+        self.why = ""
+        """Why the database counts as restored."""
         migrate(connection)
         self._load_numbers()
 
     @classmethod
     def open(cls, path: Path) -> "Store":
-        """Open or create the database; a database older than the box's own incarnation file counts as restored."""
-        return cls(connect(path), path.parent / "incarnation")
+        """Open or create the database; one older than what the box remembers beside it counts as restored."""
+        return cls(connect(path), path.parent)
 
     def _load_numbers(self) -> None:
         rows = {row["key"]: row["value"] for row in self.db.execute("select key, value from meta")}
-        stored = int(rows.get("incarnation", 0))
-        outside = self._read_incarnation()
-        self.restored = (bool(stored) and outside > stored) or bool(rows.get("restored"))
-        self.incarnation = max(stored, outside, 1) + (1 if bool(stored) and outside > stored else 0)
-        self.count = int(rows.get("count", 0))
-        self._written = self.count
-        if self.restored:  # said until it is done, also to whoever opens the database next
-            self.db.execute("insert or replace into meta values ('restored', 1)")
+        stored, outside = int(rows.get("incarnation", 0)), self._read_incarnation()
+        self.count = self._written = int(rows.get("count", 0))
+        self.turns = int(rows.get("turns", 0))
+        mark = self._marked()
+        lost, older = mark - self.turns, outside > stored
+        self.incarnation = max(stored, outside, 1) + (1 if older or lost > 0 else 0)
+        if lost > 0:
+            self._found_lost(lost, mark)
+        elif older and stored:
+            self._count_as_restored(A_BACKUP)
+        else:
+            self.why = A_BACKUP if rows.get("restored") == 1 else rows.get("restored", "")
+            self.restored = bool(self.why)
         if self.incarnation != stored:
             self._write_incarnation()
+
+    def _marked(self) -> int:
+        """What the mark says; one that says nothing is made anew."""
+        known = self._mark.read() if self._mark is not None else None
+        if known is None and self._mark is not None:
+            if self.turns:
+                log.warning("the database came without a mark that can be read; one is made now")
+            self._mark.write(self.turns)
+        return known or 0
+
+    def _found_lost(self, lost: int, mark: int) -> None:
+        """All of it in one transaction, after the number outside: cut off anywhere, it is found again or done."""
+        why = (
+            f"the database lost {lost} turn{'s' if lost > 1 else ''} of acknowledged work: "
+            "a write-ahead log is missing or damaged, or this is an older copy"
+        )
+        log.critical("%s; it counts as restored: jobs are parked, and robots are on hold until they are heard", why)
+        self._write_incarnation_file()
+        self.db.execute("begin immediate")
+        self._count_as_restored(why)
+        self.turns = mark
+        self.db.executemany(_SET, [("turns", mark), ("incarnation", self.incarnation)])
+        findings.add(self.db, findings.LOST_TURNS, why, instant().utc_us)
+        self.db.execute("commit")
+
+    def _count_as_restored(self, why: str) -> None:
+        """Said until it is done, also to whoever opens the database next."""
+        self.db.execute(_SET, ("restored", why))
+        self.restored, self.why = True, why
 
     def _read_incarnation(self) -> int:
         file = self.incarnation_file
@@ -80,6 +127,10 @@ class Store:
 
     def _write_incarnation(self) -> None:
         """Outside first: a crash in between raises it once more, which harms nothing."""
+        self._write_incarnation_file()
+        self.db.execute(_SET, ("incarnation", self.incarnation))
+
+    def _write_incarnation_file(self) -> None:
         if self.incarnation_file is not None:
             draft = self.incarnation_file.with_suffix(".new")
             with draft.open("w") as file:
@@ -87,7 +138,6 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.incarnation_file)
-        self.db.execute("insert or replace into meta values ('incarnation', ?)", (self.incarnation,))
 
     def raise_incarnation(self) -> None:
         """After a restore: every number from now on is above all that any robot has seen."""
@@ -102,7 +152,7 @@ class Store:
     def parked(self) -> None:
         """What a restore asks for has been done, in the transaction that did it."""
         self.db.execute("delete from meta where key = 'restored'")
-        self.restored = False
+        self.restored, self.why = False, ""
 
     def number(self) -> int:
         """The next number of the one counter (docs/wire.md, numbers)."""
@@ -112,12 +162,14 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; the counter is part of it. Raises what the commit raises, after a rollback."""
+        before = self.db.total_changes
         self.db.execute("begin immediate")
         try:
             yield
             self.pending.write()
-            if self.count != self._written:
-                self.db.execute("insert or replace into meta values ('count', ?)", (self.count,))
+            changed = self.db.total_changes != before or self.count != self._written
+            if changed:
+                self.db.executemany(_SET, (("count", self.count), ("turns", self.turns + 1)))
             self.db.execute("commit")
         except BaseException:
             self.pending.clear()
@@ -125,7 +177,15 @@ class Store:
                 self.db.execute("rollback")
             self.count = self._written
             raise
+        if changed:
+            self._committed()
+
+    def _committed(self) -> None:
+        """What the next one begins with; the mark comes after the commit, so that it never says too much."""
         self._written = self.count
+        self.turns += 1
+        if self._mark is not None:
+            self._mark.write(self.turns)
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -150,6 +210,8 @@ class Store:
     def close(self) -> None:
         """Fold the log into the database and let go of it."""
         self.db.close()
+        if self._mark is not None:
+            self._mark.close()
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)

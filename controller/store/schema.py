@@ -5,6 +5,7 @@ Times are UTC microseconds as integers; JSON is text. A job's place in the queue
 
 from sqlite_utils import Database, Migrations
 
+from controller.store.schema_integrity import INTEGRITY
 from controller.store.schema_records import ARTIFACTS, ASSETS, BATCHES, PEOPLE, SCHEDULES
 
 migrations = Migrations("yardmaster")
@@ -243,3 +244,9 @@ DEBUG = (
 def m0009_debug(db: Database) -> None:
     """Which failed block a job in debug mode waits for; dry runs are not counted as work."""
     _run(db, DEBUG)
+
+
+@migrations()
+def m0010_integrity(db: Database) -> None:
+    """Hash chains over moves and audit, a day each; what was found wrong with the box's data."""
+    _run(db, INTEGRITY)

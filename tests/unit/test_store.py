@@ -21,7 +21,10 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
     return {row["name"] for row in connection.execute("select name from sqlite_master where type = 'table'")}
 
 
-ORDER = ("FOUNDATION", "OVERVIEW", "DEPLOYMENTS", "PEOPLE", "SCHEDULES", "BATCHES", "ARTIFACTS", "ASSETS", "DEBUG")
+ORDER = (
+    "FOUNDATION", "OVERVIEW", "DEPLOYMENTS", "PEOPLE", "SCHEDULES", "BATCHES", "ARTIFACTS", "ASSETS", "DEBUG",
+    "INTEGRITY",
+)  # fmt: skip
 NAMES = [f"m{n:04}_{part.lower()}" for n, part in enumerate(ORDER, 1)]
 PARTS = {part: NAMES[:n] for n, part in enumerate(ORDER)}
 """Every migration's statements, and the migrations that are through before them."""
