@@ -33,6 +33,7 @@ SUBCOMMANDS = {
     "floor": Subcommand("cli.floor", "app", "Show and save the floor plan."),
     "token": Subcommand("cli.token", "app", "Create, list and revoke tokens, on the box itself."),
     "user": Subcommand("cli.user", "app", "Add, list, lock and remove accounts, on the box itself."),
+    "backup": Subcommand("cli.backup", "backup", "Copy database and artifacts into a folder of their own."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.box_key import check_key
+from cli.chores import chores
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import find_mosquitto, free_port, port_trouble
@@ -71,7 +72,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             _let_people_in(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
-            Supervisor(parts(settings), settings, files).run()
+            Supervisor(parts(settings), settings, files, chores(settings)).run()
         except (DataInUse, NotStarted, BadKey, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED

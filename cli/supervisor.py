@@ -6,11 +6,13 @@ import logging
 import os
 import select
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import typer
 
+from cli.chores import Chore
 from cli.main import installed_version
 from cli.parts import Part, describe
 from config.clock import steady
@@ -31,8 +33,11 @@ class NotStarted(RuntimeError):
 class Supervisor:
     """One box; `run` returns when it was told to end and everything has ended."""
 
-    def __init__(self, parts: list[Part], settings: ServeSettings, ready_files: list[Path]) -> None:
+    def __init__(
+        self, parts: list[Part], settings: ServeSettings, ready_files: list[Path], chores: Sequence[Chore] = ()
+    ) -> None:
         self._parts = parts
+        self._chores = chores
         self._settings = settings
         self._ready_files = ready_files
         self._stopping = False
@@ -53,6 +58,8 @@ class Supervisor:
             while not self._stopping:
                 self._wait(wake)
                 self._restart_what_ended()
+                for chore in self._chores:
+                    chore.look()
 
     # ------------------------------------------------------------ signals
     def _listen_to_signals(self, closing: contextlib.ExitStack) -> int:
@@ -71,6 +78,7 @@ class Supervisor:
 
     def _wait(self, wake: int, most_s: float = 60.0) -> None:
         due = [part.start_at - steady() for part in self._parts if part.process is None]
+        due += [chore.due_in() for chore in self._chores]
         ready, _, _ = select.select([wake], [], [], max(0.0, min([most_s, *due])))
         if ready:
             os.read(wake, 4096)
@@ -133,6 +141,8 @@ class Supervisor:
     def _end(self) -> None:
         for path in self._written:
             path.unlink(missing_ok=True)
+        for chore in self._chores:
+            chore.stop()
         for part in sorted(self._parts, key=lambda part: END_ORDER.index(part.name)):
             log.debug("ending %s", part.name)
             part.stop()

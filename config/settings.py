@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.topics import DEFAULT_PREFIX, Topics
 
@@ -70,6 +79,12 @@ def _is_zone(name: str) -> str:
         raise ValueError("an IANA name like Europe/Berlin is wanted") from error
 
 
+def _is_cron(text: str) -> str:
+    from schemas.due import check_cron  # needs a package that only the box has
+
+    return check_cron(text) if text.strip() else ""
+
+
 def local_zone() -> str:
     """The machine's time zone by its IANA name; UTC where it does not say."""
     found = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
@@ -79,9 +94,17 @@ def local_zone() -> str:
         return "UTC"
 
 
+def words(value: Any) -> Any:
+    """A list may be written as words with commas between them, as environments want it."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._-]{1,253}$")]
 HostPort = Annotated[str, AfterValidator(lambda text: str(address(text)))]
+Names = Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(words), Field(max_length=32)]
 Prefix = Annotated[str, AfterValidator(_is_prefix)]
 Zone = Annotated[str, AfterValidator(_is_zone)]
+Cron = Annotated[str, AfterValidator(_is_cron)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 Short = Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)]
 Long = Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)]
@@ -101,12 +124,37 @@ class ServeSettings(BaseSettings):
     broker: Literal["auto", "mosquitto", "amqtt", "external"] = Field(
         "auto", description="mosquitto; amqtt (demo only); external: already running at `mqtt`; auto: the best found"
     )
+    mqtt_passwords: Literal["auto", "on"] = Field(
+        "auto",
+        description="on: every robot needs a credential (`robot enrol`); auto: from the first one that is enrolled, "
+        "and wherever `mqtts` or `mqtts_certificates` is set",
+    )
+    mqtts: HostPort | None = Field(
+        None, description="where robots on other machines connect, by TLS with their passwords; unset: nowhere"
+    )
+    mqtts_certificates: HostPort | None = Field(
+        None, description="the same for robots that show a certificate of this box instead of a password"
+    )
     broker_user: str = Field("yardmaster", min_length=1, max_length=64, description="user name at an external broker")
     broker_password: Secret | None = Field(None, description="password at an external broker")
     topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic")
+    https: bool | None = Field(
+        None, description="serve console and API by TLS; unset: wherever `http` is not loopback, unless `behind_proxy`"
+    )
+    behind_proxy: bool = Field(
+        default=False,
+        description="a proxy of yours ends TLS and passes `Host` on; its X-Forwarded-For and -Proto are believed",
+    )
+    names: Names = Field(
+        (), description="further names and addresses by which this box is called, in its certificate and by browsers"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="certificate of the box (with its chain) for TLS; unset: one that the box makes itself"
+    )
+    tls_key: Path | None = Field(None, description="private key of `tls_certificate`")
     auto_accept: bool | None = Field(
         None,
-        description="take unknown robots from their first heartbeat; unset: only while `mqtt` is loopback",
+        description="take unknown robots from their first heartbeat; unset: only while all of MQTT is loopback",
     )
     station: bool = Field(default=True, description="run the station agent of the box (robot and queue `station`)")
     web_threads: Annotated[int, Field(ge=72, le=2000)] = Field(
@@ -151,26 +199,38 @@ class ServeSettings(BaseSettings):
     artifacts_gb: Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False)] = Field(
         20.0, description="the most that all of them together may have; above it no more are taken"
     )
+    backup_cron: Cron = Field(
+        "0 3 * * *", description="when a backup is made, as a cron expression in `time_zone`; empty: never by itself"
+    )
+    backup_keep: Count = Field(7, description="how many backups are kept")
+    backup_dir: Path | None = Field(None, description="folder of the backups; unset: `backups` in the data directory")
     reconnect_first_s: Short = Field(0.5, description="first wait before connecting to the broker again, then doubling")
     reconnect_max_s: Long = Field(30.0, description="the longest wait before connecting to the broker again")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if not self.http_at.is_loopback:
+        self._doors_agree()
+        if self.broker == "external" and self.mqtt_at.port == 0:
+            raise ValueError("mqtt: an external broker has a port of its own; port 0 is for a broker started here")
+        if self.demo and (self.behind_proxy or not self.http_at.is_loopback):
+            raise ValueError("demo: only with http on a loopback address, and without a proxy")
+        self._durations_agree()
+        return self
+
+    def _doors_agree(self) -> None:
+        if not self.http_at.is_loopback and self.https is False and not self.behind_proxy:
             raise ValueError(
-                f"http: {self.http} is refused: only loopback is safe, elsewhere passwords could be read on the way"
+                f"https: with http on {self.http} passwords could be read on the way; only loopback is safe without TLS"
             )
         if self.broker != "external" and not self.mqtt_at.is_loopback:
             raise ValueError(
-                f"mqtt: {self.mqtt} is refused: robots have no passwords yet, so only loopback is safe "
-                "(or broker = external, with a broker that checks them)"
+                f"mqtt: {self.mqtt} is refused: passwords could be read on the way, so only loopback is safe; robots "
+                "on other machines connect by TLS: set mqtts (or broker = external, with a broker that checks them)"
             )
-        if self.broker == "external" and self.mqtt_at.port == 0:
-            raise ValueError("mqtt: an external broker has a port of its own; port 0 is for a broker started here")
-        if self.demo and not self.http_at.is_loopback:
-            raise ValueError("demo: only with http on a loopback address")
-        self._durations_agree()
-        return self
+        if self.broker in ("external", "amqtt") and self.locks_mqtt:
+            raise ValueError(f"broker: {self.broker} knows nothing of mqtts and mqtt_passwords; they need mosquitto")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate: needs tls_key, and tls_key needs tls_certificate")
 
     def _durations_agree(self) -> None:
         for kind in ("resend", "retry", "refuse", "reconnect"):
@@ -192,7 +252,26 @@ class ServeSettings(BaseSettings):
     @property
     def accepts_unknown(self) -> bool:
         """Whether a robot nobody declared is taken from its first heartbeat."""
-        return self.mqtt_at.is_loopback if self.auto_accept is None else self.auto_accept
+        near = self.mqtt_at.is_loopback and self.mqtts is None and self.mqtts_certificates is None
+        return near if self.auto_accept is None else self.auto_accept
+
+    @property
+    def locks_mqtt(self) -> bool:
+        """Whether robots need credentials even if none was ever enrolled."""
+        return self.mqtt_passwords == "on" or self.mqtts is not None or self.mqtts_certificates is not None
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the box's own HTTP server speaks TLS."""
+        if self.https is None:
+            return not self.http_at.is_loopback and not self.behind_proxy
+        return self.https
+
+    @property
+    def url(self) -> str:
+        """Where the console is, for who is on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_at.host, self.http_at.host)  # noqa: S104
+        return f"{'https' if self.serves_tls else 'http'}://{Address(host, self.http_at.port)}"
 
     @property
     def streams(self) -> int:
@@ -262,8 +341,8 @@ def _allowed(name: str, entry: dict[str, Any]) -> str:
         return ", ".join(f"`{word}`" for word in entry["enum"])
     if "minimum" in entry:
         return f"{entry['minimum']:g} to {entry['maximum']:g}"
-    if name in ("http", "mqtt"):
-        return "HOST:PORT, loopback" + (" (any with `broker = external`)" if name == "mqtt" else "")
+    if name in ("http", "mqtt", "mqtts", "mqtts_certificates"):
+        return "HOST:PORT" + (", loopback (any with `broker = external`)" if name == "mqtt" else "")
     words = {"boolean": "true, false", "string": "text"}
     kinds = [entry] if "type" in entry else entry.get("anyOf", [])
     return words.get(kinds[0].get("type", ""), "") if kinds else ""

@@ -1,0 +1,233 @@
+"""Backups: folders with a copy of the database and the artifacts, checked before they count; so many are kept."""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from config.clock import steady
+from controller.lock import DataInUse, DataLock
+from controller.store import copying
+from controller.store.queries.reader import Unreadable
+from schemas.artifact import FOLDER, place_of
+
+DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
+STATE = "backup.json"
+"""In the data directory: what became of the last backups, for whoever asks how the box is."""
+PARTIAL = ".partial"
+FORM = 1
+_PIECE = 1 << 20
+_ROOM = 1.1
+
+
+class BackupFailed(Exception):
+    """There is no new backup; the message is a sentence for people."""
+
+
+class Made(NamedTuple):
+    """A backup that was made and checked."""
+
+    folder: Path
+    bytes: int
+    artifacts: int
+    missing: int
+    seconds: float
+
+
+class State(NamedTuple):
+    """What `DATA/backup.json` says: moments in UTC microseconds."""
+
+    good_at: int | None = None
+    folder: str | None = None
+    failed_at: int | None = None
+    why: str | None = None
+
+
+def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Made:
+    """Make a backup of a box, running or not, below `to` (its own `backups` if None), and remove all but `keep`.
+
+    It is written aside, checked and synced, and has its name only then. Raises `BackupFailed`; either end is noted in
+    the data directory.
+    """
+    place = to or data_dir / BACKUPS
+    try:
+        made = _make(data_dir, place)
+    except BackupFailed as failed:
+        _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
+        raise
+    _note(data_dir, State(good_at=_now(), folder=str(made.folder)))
+    if keep is not None:
+        remove_old(place, keep)
+    return made
+
+
+def _make(data_dir: Path, place: Path) -> Made:
+    if not (data_dir / DATABASE).exists():
+        raise BackupFailed(f"{data_dir} has no database")
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DataLock.take(place, 0.5, holder="backup")
+    except DataInUse as error:
+        raise BackupFailed(f"another backup is being made: {error}") from error
+    except OSError as error:
+        raise BackupFailed(f"{place} cannot be written: {error.strerror or error}") from error
+    try:
+        return _write(data_dir, place)
+    except (OSError, sqlite3.Error, Unreadable) as error:
+        raise BackupFailed(f"the backup could not be written: {error}") from error
+    finally:
+        lock.release()
+
+
+def _write(data_dir: Path, place: Path) -> Made:
+    began = steady()
+    for left in place.glob(f"*{PARTIAL}"):  # of one that was cut off; nobody else is at work, we have the lock
+        shutil.rmtree(left)
+    _check_room(data_dir, place)
+    draft = place / f"{_free_name(place)}{PARTIAL}"
+    draft.mkdir(mode=0o700)
+    try:
+        copying.copy(data_dir / DATABASE, draft / DATABASE)
+        found = _describe(data_dir, draft)
+        _write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
+        sync(draft / DATABASE)
+        sync(draft)
+        folder = draft.rename(draft.with_suffix(""))
+        sync(place)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Made(
+        folder, found["files"][DATABASE]["bytes"], found["artifacts"]["count"], found["artifacts"]["missing"],
+        round(steady() - began, 3),
+    )  # fmt: skip
+
+
+def _check_room(data_dir: Path, place: Path) -> None:
+    database = data_dir / DATABASE
+    log = database.with_name(f"{DATABASE}-wal")
+    wanted = int((database.stat().st_size + (log.stat().st_size if log.exists() else 0)) * _ROOM)
+    free = shutil.disk_usage(place).free
+    if free < wanted:
+        raise BackupFailed(f"{place} has room for {free / 1e6:.0f} MB; {wanted / 1e6:.0f} MB are needed")
+
+
+def _free_name(place: Path) -> str:
+    name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    taken = {path.name for path in place.iterdir()}
+    return next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
+
+
+def _describe(data_dir: Path, draft: Path) -> dict[str, Any]:
+    """Check the copy, bring the artifacts that it names, and say what is in the backup."""
+    with copying.opened(draft / DATABASE) as db:
+        wrong = copying.damage(db)
+        if wrong is not None:
+            raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
+        facts = copying.facts(db)
+        artifacts = _bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
+    return {
+        "form": FORM,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        **facts,
+        "files": {DATABASE: {"bytes": (draft / DATABASE).stat().st_size, "sha256": sha256(draft / DATABASE)}},
+        "artifacts": artifacts,
+    }
+
+
+def _bring(source: Path, target: Path, artifacts: Iterable[copying.Kept]) -> dict[str, Any]:
+    """The files of artifacts, linked where that goes, else copied; a whole one never changes, it is only removed."""
+    files: dict[str, dict[str, Any]] = {}
+    missing = 0
+    for one in artifacts:
+        place = place_of(one.uid)
+        (target / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            link_or_copy(source / place, target / place)
+        except FileNotFoundError:  # removed meanwhile, or lost: the manifest says how many
+            missing += 1
+            continue
+        files[str(place)] = {"bytes": one.size, "sha256": one.sha256}
+    return {"count": len(files), "missing": missing, "files": files}
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Have the same file at another place; raises `OSError`."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one that knows no links
+        shutil.copyfile(source, target)
+        sync(target)
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder on disk before anything else happens."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+# ---------------------------------------------------------------- which there are
+def found(place: Path) -> list[Path]:
+    """Finished backups below a folder, oldest first."""
+    if not place.is_dir():
+        return []
+    whole = (path for path in place.iterdir() if path.suffix != PARTIAL and (path / MANIFEST).is_file())
+    return sorted(whole, key=lambda path: (path.name.partition("-")[0], len(path.name), path.name))
+
+
+def remove_old(place: Path, keep: int) -> None:
+    """Remove all but the newest; raises `OSError`."""
+    for folder in found(place)[: -max(1, keep)]:
+        dead = folder.rename(folder.with_name(f"{folder.name}{PARTIAL}"))  # half of it must not look like one
+        shutil.rmtree(dead)
+
+
+# ---------------------------------------------------------------- what became of them
+def state(data_dir: Path) -> State:
+    """What became of the last backups; nothing when there was none, or the file cannot be read."""
+    try:
+        return State(**json.loads((data_dir / STATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return State()
+
+
+def _note(data_dir: Path, new: State) -> None:
+    draft = data_dir / f"{STATE}.{os.getpid()}"
+    try:
+        draft.write_text(json.dumps(new._asdict()) + "\n", encoding="utf-8")
+        draft.replace(data_dir / STATE)
+    except OSError as error:  # a full disk: the reason of the failure is said anyway
+        draft.unlink(missing_ok=True)
+        if new.failed_at is None or (new.good_at or 0) > new.failed_at:
+            raise BackupFailed(f"the backup was made, but {STATE} cannot be written: {error}") from error
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,167 @@
+"""Backups: whole and checked or not there at all, of a box that goes on writing, and only so many of them."""
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller import backups
+from controller.lock import DataLock
+from controller.store import copying
+from schemas.artifact import place_of
+from schemas.ids import uuid7
+from tests.fakes.box import DiskYard
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> DiskYard:
+    """A box with a job in it; its folder is the data directory."""
+    yard = DiskYard(tmp_path)
+    yard.must("queue.put", queue="main")
+    yard.flow()
+    yard.submit()
+    return yard
+
+
+def artifact(yard: DiskYard, text: bytes) -> str:
+    """A whole artifact, as a robot would have uploaded it; its id."""
+    uid = uuid7()
+    yard.connection.execute(
+        "insert into artifacts (uid, attempt, job, robot, kind, name, size, sha256, state, created_at)"
+        " values (?, 1, 1, 'r1', 'file', 'x', ?, 'h', 'complete', 1)",
+        (uid, len(text)),
+    )
+    place = yard.folder / "artifacts" / place_of(uid)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(text)
+    return uid
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """What a backup says about itself."""
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return found
+
+
+def test_a_backup_has_what_is_committed_and_says_what_it_has(yard: DiskYard) -> None:
+    uid = artifact(yard, b"a picture")
+    made = backups.make(yard.folder)
+    assert made.folder.parent == yard.folder / "backups"
+    said = manifest(made.folder)
+    assert said["counts"]["jobs"] == said["counts"]["open_jobs"] == 1
+    assert said["schema"][0] == "m0001_foundation"
+    assert said["files"]["yardmaster.db"]["sha256"] == backups.sha256(made.folder / "yardmaster.db")
+    assert said["artifacts"] == {
+        "count": 1, "missing": 0, "files": {str(place_of(uid)): {"bytes": 9, "sha256": "h"}},
+    }  # fmt: skip
+    copied, original = made.folder / "artifacts" / place_of(uid), yard.folder / "artifacts" / place_of(uid)
+    assert copied.stat().st_ino == original.stat().st_ino
+    original.unlink()
+    assert copied.read_bytes() == b"a picture"
+    with copying.opened(made.folder / "yardmaster.db") as db:
+        assert [row["uid"] for row in db.execute("select uid from jobs")] == [row["uid"] for row in yard.rows("jobs")]
+    names = {path.name for path in made.folder.iterdir()}
+    assert names == {"yardmaster.db", "manifest.json", "artifacts"}  # no key, no incarnation, no log of the database
+    assert (made.folder.stat().st_mode & 0o777) == 0o700
+
+
+def test_a_backup_is_of_one_moment_while_others_write(yard: DiskYard) -> None:
+    with yard.store.transaction():
+        yard.connection.execute("create table pairs (a integer, b integer)")
+    ended = threading.Event()
+
+    def write() -> None:
+        own = sqlite3.connect(yard.folder / "yardmaster.db", isolation_level=None, timeout=10)
+        n = 0
+        while not ended.is_set():
+            n += 1
+            own.execute("begin immediate")
+            own.execute("insert into pairs values (?, randomblob(2000))", (n,))
+            own.execute("insert into pairs values (?, 0)", (n,))
+            own.execute("commit")
+        own.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        made = [backups.make(yard.folder) for _ in range(5)]
+    finally:
+        ended.set()
+        writer.join()
+    for one in made:
+        with copying.opened(one.folder / "yardmaster.db") as db:
+            assert copying.damage(db) is None
+            assert not db.execute("select a from pairs group by a having count(*) <> 2").fetchall()
+
+
+def test_the_newest_are_kept(yard: DiskYard) -> None:
+    made = [backups.make(yard.folder, keep=3).folder for _ in range(5)]
+    assert backups.found(yard.folder / "backups") == made[2:]
+
+
+def test_what_a_cut_off_backup_left_is_no_backup_and_goes(yard: DiskYard) -> None:
+    left = yard.folder / "backups" / "20250101T000000Z.partial"
+    left.mkdir(parents=True)
+    (left / "manifest.json").write_text("{}")
+    assert backups.found(yard.folder / "backups") == []
+    made = backups.make(yard.folder, keep=1)
+    assert backups.found(yard.folder / "backups") == [made.folder]
+    assert not left.exists()
+
+
+def test_a_damaged_database_makes_no_backup_and_removes_none(yard: DiskYard) -> None:
+    for _ in range(300):
+        yard.submit()
+    good = backups.make(yard.folder, keep=1)
+    yard.store.close()
+    damaged = yard.folder / "yardmaster.db"
+    data = bytearray(damaged.read_bytes())
+    for at in range(len(data) // 2 // 4096 * 4096, len(data), 4096):
+        data[at : at + 200] = os.urandom(200)
+    damaged.write_bytes(data)
+    with pytest.raises(backups.BackupFailed, match="damaged|malformed"):
+        backups.make(yard.folder, keep=1)
+    assert backups.found(yard.folder / "backups") == [good.folder]
+    assert [path.name for path in (yard.folder / "backups").iterdir() if path.suffix == ".partial"] == []
+    state = backups.state(yard.folder)
+    assert state.folder == str(good.folder)
+    assert state.failed_at is not None
+    assert state.failed_at > (state.good_at or 0)
+    assert state.why is not None
+
+
+def test_a_failure_is_noted_until_the_next_one_is_good(yard: DiskYard) -> None:
+    (yard.folder / "in the way").write_text("")
+    with pytest.raises(backups.BackupFailed, match="cannot be written"):
+        backups.make(yard.folder, yard.folder / "in the way")
+    assert backups.state(yard.folder).why is not None
+    backups.make(yard.folder)
+    assert backups.state(yard.folder).why is None
+
+
+def test_no_room_is_said_before_anything_is_written(yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(yard.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1000))
+    with pytest.raises(backups.BackupFailed, match="room for 0 MB"):
+        backups.make(yard.folder)
+    assert backups.found(yard.folder / "backups") == []
+
+
+def test_two_at_once_are_refused(yard: DiskYard) -> None:
+    place = yard.folder / "backups"
+    lock = DataLock.take(place, holder="backup")
+    with pytest.raises(backups.BackupFailed, match="another backup"):
+        backups.make(yard.folder)
+    lock.release()
+    backups.make(yard.folder)
+
+
+def test_artifacts_that_are_gone_are_counted(yard: DiskYard) -> None:
+    uid = artifact(yard, b"gone")
+    (yard.folder / "artifacts" / place_of(uid)).unlink()
+    assert backups.make(yard.folder).missing == 1
