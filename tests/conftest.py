@@ -34,7 +34,7 @@ class Broker(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-WHOLE = ("acceptance", "browser")
+WHOLE = ("acceptance", "browser", "faults")
 """Rooms of tests that start whole boxes."""
 
 

@@ -1,0 +1,79 @@
+"""What a fault is to the bench, and which sizes it is run with."""
+
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.bench import Bench, Plan
+from tests.faults.load import Load
+
+
+class Size(NamedTuple):
+    """How many cycles, at most how many over one box, and how long one fault lasts (seconds, from and to)."""
+
+    cycles: int
+    a_box: int
+    lasts: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass
+class Scene:
+    """A running box under load, as a fault sees it."""
+
+    bench: Bench
+    load: Load
+    dice: random.Random
+    size: Size
+    folder: Path
+
+    def lasts(self) -> float:
+        """How long this fault is to last."""
+        return self.dice.uniform(*self.size.lasts)
+
+
+class Fault:
+    """One kind of fault. A cycle is a pause of U(0, 2) s, `inject`, `heal`; then the next one."""
+
+    name = ""
+    quick = Size(2, 2)
+    full = Size(100, 50)
+    tools: tuple[str, ...] = ()
+    """Programs without which it is skipped."""
+    mutants: tuple[str, ...] = ()
+    """Broken variants that this suite must catch (`tests.faults.mutants`)."""
+    settles_s = 60.0
+    """After the last cycle everything must have settled within this time."""
+
+    def missing(self) -> str:
+        """Why it cannot be run here; empty if it can."""
+        absent = [tool for tool in self.tools if shutil.which(tool) is None]
+        return f"needs {', '.join(absent)}" if absent else ""
+
+    def plan(self, folder: Path) -> Plan:
+        """How the box is made."""
+        del folder
+        return Plan()
+
+    def inject(self, scene: Scene) -> None:
+        """Break something."""
+        raise NotImplementedError
+
+    def heal(self, scene: Scene) -> None:
+        """Mend it; returns once it is mended."""
+        raise NotImplementedError
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        """What else is wrong after all has settled, one sentence each."""
+        del scene
+        return iter(())
+
+    def note(self, scene: Scene) -> str:
+        """What else is worth a remark in the table."""
+        del scene
+        return ""
+
+    def close(self) -> None:
+        """Let go of what `plan` opened."""

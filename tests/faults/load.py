@@ -1,0 +1,145 @@
+"""A customer of the bench: keeps a backlog of jobs over the API, insists on an answer for each key, and keeps a log."""
+
+import contextlib
+import http.client
+import json
+import random
+import sqlite3
+import threading
+import time
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from config.clock import steady
+from tests.faults.bench import Bench
+from tests.faults.fleet import QUEUE
+
+SENDERS, BACKLOG = 3, 45
+CANCELLED, REPEATED, LONG, SAFE = 0.12, 0.08, 0.2, 0.5
+"""Shares of jobs that are cancelled soon, asked for again under their key, long, and safe to repeat."""
+LATER = (500, 502, 503, 504, 507)
+PAUSE_S = 0.1
+
+
+class Load:
+    """Senders in threads; `accepted` is the job that each key was answered with by a 2xx."""
+
+    def __init__(self, bench: Bench, seed: int, backlog: int = BACKLOG) -> None:
+        self.bench, self.backlog = bench, backlog
+        self.accepted: dict[str, str] = {}
+        self.asked: dict[str, float] = {}
+        """Every key that was ever sent, and when first."""
+        self.wrong: list[str] = []
+        self.cancelled = 0
+        self._dice = random.Random(seed)
+        self._stop = threading.Event()
+        self._cancels: list[tuple[float, str]] = []
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
+
+    def start(self) -> None:
+        """Begin to send."""
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, timeout_s: float) -> None:
+        """Send no more; every key that is under way is asked for until it is answered."""
+        self._stop.set()
+        end = steady() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, end - steady()))
+        if any(thread.is_alive() for thread in self._threads):
+            self.wrong.append(f"I10 no answer for a key within {timeout_s:g} s after healing")
+
+    # ------------------------------------------------------------ one sender
+    def _send(self) -> None:
+        with contextlib.closing(_Door(self.bench)) as door:
+            while not self._stop.is_set():
+                self._cancel_some(door)
+                if self._waiting() < self.backlog:
+                    self._submit(door)
+                else:
+                    time.sleep(PAUSE_S)
+
+    def _waiting(self) -> int:
+        try:
+            found = self.bench.rows(
+                "select sum(n) from job_counts where state not in ('succeeded','failed','cancelled')"
+            )
+        except sqlite3.Error:
+            return self.backlog  # the file is being replaced
+        return int(found[0][0] or 0)
+
+    def _submit(self, door: "_Door") -> None:
+        key = uuid.uuid4().hex
+        self.asked[key] = steady()
+        body = self._body(key)
+        job = self._insist(door, key, body)
+        if job is None:
+            return
+        self.accepted[key] = job
+        if self._dice.random() < REPEATED and (again := self._insist(door, key, body)) not in (None, job):
+            self.wrong.append(f"I1 key {key} made {job} and {again}")
+        if self._dice.random() < CANCELLED:
+            with self._lock:
+                self._cancels.append((steady() + self._dice.random() * 2, job))
+
+    def _body(self, key: str) -> dict[str, Any]:
+        safe = self._dice.random() < SAFE
+        return {
+            "flow": "long" if self._dice.random() < LONG else "short",
+            "target": {"queue": QUEUE}, "parameters": {"key": key}, "safe_to_repeat": safe,
+            "on_lost": "requeue" if safe and self._dice.random() < 0.5 else "hold",
+            "priority": self._dice.choice((1000, 2000, 2000, 3000)),
+        }  # fmt: skip
+
+    def _insist(self, door: "_Door", key: str, body: dict[str, Any]) -> str | None:
+        """Ask until there is an answer, as a warehouse system would; nothing but "later" may come between."""
+        while True:
+            status, answer = door.post("/api/v1/jobs", body, key)
+            if status == 201:
+                return str(answer["items"][0]["id"])
+            if status not in (0, *LATER):
+                self.wrong.append(f"I21 a submission was answered {status}: {str(answer)[:200]}")
+                return None
+            time.sleep(PAUSE_S)
+
+    def _cancel_some(self, door: "_Door") -> None:
+        with self._lock:
+            due = [job for when, job in self._cancels if when <= steady()]
+            self._cancels = [(when, job) for when, job in self._cancels if when > steady()]
+        for job in due:
+            status, answer = door.post(f"/api/v1/jobs/{job}/cancel", {}, uuid.uuid4().hex)
+            self.cancelled += status in (200, 202)
+            if status not in (0, 200, 202, 409, *LATER):
+                self.wrong.append(f"I21 a cancel was answered {status}: {str(answer)[:200]}")
+
+
+class _Door:
+    """One connection after another to the API; status 0: none, or it broke."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self, path: str, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
+        try:
+            return self._post(path, json.dumps(body), key)
+        except (OSError, http.client.HTTPException, ValueError):
+            self.close()
+            return 0, {}
+
+    def _post(self, path: str, body: str, key: str) -> tuple[int, dict[str, Any]]:
+        if self._connection is None:
+            parts = urlsplit(self._bench.url)
+            self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key} | self._bench.headers()
+        self._connection.request("POST", path, body, headers)
+        response = self._connection.getresponse()
+        return response.status, json.loads(response.read() or b"{}")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

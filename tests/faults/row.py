@@ -1,0 +1,64 @@
+"""What one fault came to: a line of the table, and the table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one fault; whatever is counted in `lost` to `overlaps` or named in `wrong` breaks a promise."""
+
+    name: str
+    cycles: int
+    jobs: int
+    lost: int = 0
+    """Accepted requests or journalled reports that are not in the database."""
+    duplicated: int = 0
+    """Keys with two submissions, blocks that began twice, reports recorded twice."""
+    stuck: int = 0
+    """Jobs that wait without a legal reason once all has healed."""
+    overlaps: int = 0
+    """Jobs that moved two robots at once, robots that did two jobs at once, cancelled jobs that moved on."""
+    recovery_s: float | None = None
+    """The longest time from healing to the next dispatch, in seconds."""
+    note: str = ""
+    wrong: tuple[str, ...] = ()
+    """One sentence for each broken promise."""
+    skipped: str = ""
+    """Why it was not run here."""
+
+    @property
+    def ok(self) -> bool:
+        """No promise was broken (nothing was tried, where it was skipped)."""
+        return not (self.lost or self.duplicated or self.stuck or self.overlaps or self.wrong)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"ok": self.ok}
+
+
+HEAD = ("fault", "cycles", "jobs", "lost", "duplicated", "stuck", "overlaps", "recovery", "")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row of the table as texts."""
+    if row.skipped:
+        return (row.name, "skipped", "", "", "", "", "", "", row.skipped)
+    recovery = "" if row.recovery_s is None else f"{row.recovery_s:.1f} s"
+    counts = (row.cycles, row.jobs, row.lost, row.duplicated, row.stuck, row.overlaps)
+    verdict = "" if row.ok else "BROKEN"
+    return (row.name, *map(str, counts), recovery, "; ".join(part for part in (verdict, row.note) if part))
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The table for a terminal."""
+    lines = [HEAD, *(cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The table for docs/reliability.md."""
+    lines = [HEAD, ("---",) * len(HEAD), *(cells(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,0 +1,167 @@
+"""Runs one fault: boxes under load, cycles, healing, settling, and the check of everything that was promised."""
+
+import bisect
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from config.clock import steady
+from tests.faults.bench import Bench, NotReady, Plan, fresh, utc_minus_steady_us
+from tests.faults.checker import Finding, check
+from tests.faults.evidence import Evidence
+from tests.faults.fault import Fault, Scene, Size
+from tests.faults.load import Load
+from tests.faults.row import Row
+
+CALM_S = 2.0
+"""A cycle begins after U(0, this)."""
+SHOWN = 12
+Say = Callable[[str], None]
+
+
+def run(fault: Fault, size: Size, folder: Path, *, seed: int = 1, say: Say = print, mutant: str | None = None) -> Row:
+    """One line of the table; a fresh box for each `size.a_box` cycles."""
+    if reason := fault.missing():
+        return Row(fault.name, 0, 0, skipped=reason)
+    total = Row(fault.name, 0, 0)
+    for number, first in enumerate(range(0, size.cycles, size.a_box)):
+        cycles = min(size.a_box, size.cycles - first)
+        part = size._replace(cycles=cycles)
+        row = _one_box(fault, part, fresh(folder / f"{fault.name}-{number}"), seed + number, mutant)
+        total = added(total, row)
+        say(f"{fault.name}: {total.cycles} of {size.cycles} cycles, {total.jobs} jobs, {len(total.wrong)} findings")
+        if not total.ok:
+            break
+    return total
+
+
+def added(one: Row, other: Row) -> Row:
+    """Two runs of one fault as one row."""
+    times = [row.recovery_s for row in (one, other) if row.recovery_s is not None]
+    return replace(
+        other,
+        cycles=one.cycles + other.cycles,
+        jobs=one.jobs + other.jobs,
+        lost=one.lost + other.lost,
+        duplicated=one.duplicated + other.duplicated,
+        stuck=one.stuck + other.stuck,
+        overlaps=one.overlaps + other.overlaps,
+        recovery_s=max(times, default=None),
+        wrong=(one.wrong + other.wrong)[:SHOWN],
+    )
+
+
+def _one_box(fault: Fault, size: Size, folder: Path, seed: int, mutant: str | None) -> Row:
+    plan = with_mutant(fault.plan(folder), mutant)
+    try:
+        with Bench(folder, plan) as bench:
+            load = Load(bench, seed)
+            scene = Scene(bench, load, random.Random(seed), size, folder)
+            load.start()
+            try:
+                healed = _cycles(fault, scene)
+            finally:
+                load.finish(fault.settles_s)
+            _settle(bench, fault.settles_s)
+            return _row(fault, scene, healed)
+    except NotReady as error:
+        return Row(fault.name, size.cycles, 0, stuck=1, wrong=(f"I10 {error}",))
+    finally:
+        fault.close()
+
+
+def with_mutant(plan: Plan, mutant: str | None) -> Plan:
+    """The same box with one rule taken away, on the side that the mutant's name begins with."""
+    if mutant is None:
+        return plan
+    if mutant.startswith("agent_"):
+        return replace(plan, agent_mutant=mutant)
+    return replace(plan, wrap=plan.wrap | {"controller": plan.wrap.get("controller", {}) | {"mutant": mutant}})
+
+
+def _cycles(fault: Fault, scene: Scene) -> list[tuple[float, float]]:
+    """When each cycle was mended, and when the next thing broke (steady seconds)."""
+    healed: list[tuple[float, float]] = []
+    for _ in range(scene.size.cycles):
+        time.sleep(scene.dice.uniform(0, CALM_S))
+        if healed:
+            healed[-1] = (healed[-1][0], steady())
+        fault.inject(scene)
+        fault.heal(scene)
+        healed.append((steady(), steady()))
+    time.sleep(CALM_S)  # the last cycle, too, is seen to dispatch again
+    return [*healed[:-1], (healed[-1][0], steady())]
+
+
+def _settle(bench: Bench, timeout_s: float) -> None:
+    """Wait until nothing is open; what then still is, the checker names."""
+    end = steady() + timeout_s
+    while steady() < end and not settled(bench):
+        time.sleep(0.2)
+
+
+def settled(bench: Bench) -> bool:
+    """Nothing is open anywhere."""
+    try:
+        jobs = bench.rows("select 1 from jobs where state not in ('succeeded', 'failed', 'cancelled') limit 1")
+        open_ = jobs or bench.rows("select 1 from outbox limit 1") or bench.rows("select 1 from holds limit 1")
+    except sqlite3.Error:
+        return False
+    return not open_ and not any(left for *_, left in Evidence(bench.database, bench.journals()).kept())
+
+
+def evidence(scene: Scene) -> Evidence:
+    """Everything the checker looks at; agents have ended, so that their last motion is on file."""
+    bench, load = scene.bench, scene.load
+    return Evidence(
+        bench.database,
+        bench.journals(),
+        bench.motions(),
+        dict(load.accepted),
+        dict(load.asked),
+        bench.deaths(),
+        utc_minus_steady_us(),
+    )
+
+
+def _row(fault: Fault, scene: Scene, healed: list[tuple[float, float]]) -> Row:
+    proof = evidence(scene)
+    findings = check(proof)
+    others = [*scene.load.wrong, *fault.judge(scene)]
+    jobs = proof.rows("select count(*) from jobs")[0][0]
+    return replace(
+        counted(fault.name, findings, others),
+        cycles=scene.size.cycles,
+        jobs=jobs,
+        recovery_s=recovery(proof, healed),
+        note=fault.note(scene),
+    )
+
+
+def counted(name: str, findings: list[Finding], others: list[str]) -> Row:
+    """Findings as figures."""
+
+    def of(kind: str) -> int:
+        return sum(finding.kind == kind for finding in findings)
+
+    wrong = [finding.text for finding in findings] + others
+    return Row(
+        name, 0, 0, of("lost"), of("duplicated"), of("stuck"), of("overlap"), wrong=tuple(dict.fromkeys(wrong))[:SHOWN]
+    )
+
+
+def recovery(proof: Evidence, healed: list[tuple[float, float]]) -> float | None:
+    """The longest time from healing to the next assignment, of the cycles whose calm was long enough to have one."""
+    if proof.offset_us is None:
+        return None
+    rows = proof.rows("select at from events where topic = 'job' and event = 'assigned' order by at")
+    times = [(row["at"] - proof.offset_us) / 1e6 for row in rows]
+    waits = []
+    for mended, next_fault in healed:
+        at = bisect.bisect_left(times, mended)
+        if at < len(times) and times[at] <= next_fault:
+            waits.append(times[at] - mended)
+    return max(waits, default=None)
