@@ -1,15 +1,13 @@
 """Accounts, sessions, tokens and the audit in the database."""
 
-import hashlib
 import sqlite3
-from collections.abc import Sequence
 from typing import Any
 
-from controller.store.connection import to_json
+from controller.store import chain
+from controller.store.written import to_json
 
 _SESSIONS_OF_ONE = 100
 _ASKER = ("name", "role", "ip", "client")
-_AUDIT = "at, who, role, ip, client, action, subject, before, after, why"
 
 
 def user(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
@@ -137,25 +135,5 @@ def audit(db: sqlite3.Connection, us: int, asker: dict[str, Any], row: dict[str,
     """Write who asked for what, from where, and what it was before and after."""
     before, after = (None if row[part] is None else to_json(row[part]) for part in ("before", "after"))
     values = (us, *(asker[part] for part in _ASKER), row["action"], row["subject"], before, after, row["why"])
-    last = db.execute("select chain from audit order by id desc limit 1").fetchone()
-    chain = _link("" if last is None else last["chain"], values)
-    db.execute(f"insert into audit ({_AUDIT}, chain) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, chain))  # noqa: S608
-
-
-def _link(before: str, values: Sequence[Any]) -> str:
-    """The chain of a row: from that of the row before it and its own values, in the order of `_AUDIT`."""
-    return hashlib.sha256(f"{before}\n{to_json(list(values))}".encode()).hexdigest()
-
-
-def broken_audit(db: sqlite3.Connection) -> int | None:
-    """The first row that is not what was written, or that follows one that is missing; None if all is well.
-
-    Rows before the first may have been cleared away by age, so it is taken as it stands, unless it is number one.
-    """
-    chain = None
-    for row in db.execute(f"select id, chain, {_AUDIT} from audit order by id"):  # noqa: S608
-        before = "" if row["id"] == 1 else chain
-        if before is not None and row["chain"] != _link(before, tuple(row)[2:]):
-            return int(row["id"])
-        chain = row["chain"]
-    return None
+    (linked,) = chain.linked(db, "audit", [values])
+    db.execute(f"insert into audit ({chain.COLUMNS['audit']}, chain) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", linked)  # noqa: S608

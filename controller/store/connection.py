@@ -1,6 +1,5 @@
 """Opens the controller's database: one factory, one writer, one transaction at a time."""
 
-import json
 import logging
 import os
 import sqlite3
@@ -10,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from config.clock import instant
-from controller.store import findings
+from controller.store import chain, events, findings
 from controller.store.mark import NAME, Mark
 from controller.store.pending import Pending
+from controller.store.written import to_json
 from schemas.ids import INCARNATION_STEP
+
+__all__ = ["A_BACKUP", "Store", "StoreTooNew", "connect", "migrate", "to_json"]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
         """`folder` is where the box remembers, beside the database, how far that had come; None: nowhere."""
         self.db = connection
-        self.pending = Pending(connection)
+        self.pending = Pending(connection, {events.ADD: lambda rows: chain.linked(connection, "events", rows)})
         self.incarnation_file = None if folder is None else folder / "incarnation"
         self._mark = None if folder is None else Mark(folder / NAME)
         self.restored = False
@@ -212,11 +214,3 @@ class Store:
         self.db.close()
         if self._mark is not None:
             self._mark.close()
-
-
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def to_json(value: Any) -> str:
-    """How JSON is written in the database: compact, readable, never NaN."""
-    return _JSON.encode(value)

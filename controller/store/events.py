@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from controller.store.connection import to_json
 from controller.store.pending import Pending
+from controller.store.written import to_json
 
-_ADD = (
-    "insert into events (at, topic, event, job, robot, attempt, who, old, new, code, why, data)"
-    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD = (
+    "insert into events (at, topic, event, job, robot, attempt, who, old, new, code, why, data, chain)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+"""The last value, the hash of the row, is added when the turn is written."""
 
 
 def add(
@@ -29,4 +30,4 @@ def add(
 ) -> None:
     """Write one event in the transaction of the change it describes."""
     text = to_json(data) if data else None
-    pending.add(_ADD, (at, topic, event, job, robot, attempt, who, old, new, code, why, text))
+    pending.add(ADD, (at, topic, event, job, robot, attempt, who, old, new, code, why, text))

@@ -1,9 +1,11 @@
 """What a turn writes and nobody reads before its commit: gathered, and carried out together at the end of the turn."""
 
 import sqlite3
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Row = tuple[Any, ...]
+Complete = Callable[[list[Row]], list[Row]]
 
 
 class Pending:
@@ -13,8 +15,10 @@ class Pending:
     thing are one write. What fails does so at the end of the transaction, and nothing of it has happened then.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, completing: Mapping[str, Complete] | None = None) -> None:
+        """`completing`: what makes the rows of a statement whole, just before they are added."""
         self._db = db
+        self._completing = completing or {}
         self._removed: dict[str, dict[Any, Row]] = {}
         self._added: dict[str, list[Row]] = {}
         self._set: dict[str, dict[Any, Row]] = {}
@@ -48,7 +52,8 @@ class Pending:
         for removed, gone in self._removed.items():
             self._db.executemany(removed, gone.values())
         for added, rows in self._added.items():
-            self._db.executemany(added, rows)
+            complete = self._completing.get(added)
+            self._db.executemany(added, complete(rows) if complete else rows)
         for changed, news in self._set.items():
             self._db.executemany(changed, news.values())
         self.clear()

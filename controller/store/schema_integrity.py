@@ -2,12 +2,12 @@
 
 INTEGRITY = (
     # SHA-256 over the row and the one before it of the same day. Null: written before there were chains.
-    "alter table events add column chain blob",
+    "alter table events add column chain text",
     # One row a book (`events`, `audit`) and UTC day, in the order in which the days were begun (a clock may go back):
     # what the first row follows on, and the hash of the last one. `dropped`: the day's rows were cleared away by age.
     """create table chain_days (
-        n integer primary key autoincrement, book text not null, day integer not null, before blob not null,
-        head blob not null, first integer not null, rows integer not null, dropped integer not null default 0,
+        n integer primary key autoincrement, book text not null, day integer not null, before text not null,
+        head text not null, first integer not null, rows integer not null, dropped integer not null default 0,
         unique (book, day)
     )""",
     # What was found wrong with the box's own data, until somebody has seen to it.
