@@ -69,6 +69,7 @@ def _one(given: argparse.Namespace, name: str, folder: Path) -> Row:
     fault = FAULTS.get(name)
     if fault is None:
         return suites()[name](given.full, folder / name)
+    fault.is_full = given.full
     size = fault.full if given.full else fault.quick
     if given.cycles:
         size = size._replace(cycles=given.cycles)

@@ -43,6 +43,7 @@ class Plan:
     settings: dict[str, str] = field(default_factory=dict)
     wrap: dict[str, dict[str, Any]] = field(default_factory=dict)
     agent_mutant: str | None = None
+    long_s: float = fleet.LONG_S
     through: Callable[[str], str] | None = None
     """From the broker's address to the one that agents are told (a proxy's)."""
 
@@ -108,8 +109,8 @@ class Bench:
 
     def _start_agents(self) -> None:
         shared, own = fleet.shared_robots(self.plan.shared), fleet.own_robots(self.plan.own)
-        (self.folder / "shared.toml").write_text(fleet.fleet_file(shared))
-        (self.folder / "own.toml").write_text(fleet.fleet_file(own or ["none"]))
+        (self.folder / "shared.toml").write_text(fleet.fleet_file(shared, self.plan.long_s))
+        (self.folder / "own.toml").write_text(fleet.fleet_file(own or ["none"], self.plan.long_s))
         mqtt = self.plan.through(self.mqtt) if self.plan.through else self.mqtt
         if shared:
             self._add("shared", ["simulate", str(self.folder / "shared.toml"), "--mqtt", mqtt])

@@ -44,6 +44,8 @@ class Fault:
     """Programs without which it is skipped."""
     mutants: tuple[str, ...] = ()
     """Broken variants that this suite must catch (`tests.faults.mutants`)."""
+    is_full = False
+    """Whether it runs with its full sizes."""
     settles_s = 60.0
     """After the last cycle everything must have settled within this time."""
 

@@ -22,9 +22,9 @@ def own_robots(count: int = OWN) -> list[str]:
     return [f"o-{number}" for number in range(1, count + 1)]
 
 
-def fleet_file(robots: list[str]) -> str:
+def fleet_file(robots: list[str], long_s: float = LONG_S) -> str:
     """A fleet file; every eighth robot goes on by itself while its agent is away."""
-    head = f"seed = 7\nspeed = 1\n[plan.nodes]\nA = {{ x = 0, y = 0 }}\n[scripts]\nshort = {SHORT_S}\nlong = {LONG_S}\n"
+    head = f"seed = 7\nspeed = 1\n[plan.nodes]\nA = {{ x = 0, y = 0 }}\n[scripts]\nshort = {SHORT_S}\nlong = {long_s}\n"
     rows = []
     for number, robot in enumerate(robots):
         alone = "true" if number % 8 == 0 else "false"

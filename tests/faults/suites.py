@@ -12,16 +12,19 @@ from pathlib import Path
 
 from tests.faults.fault import Fault
 from tests.faults.kills import KILLS
+from tests.faults.network import NETWORK
+from tests.faults.pauses import PAUSES
 from tests.faults.row import Row
 from tests.faults.run import run
 
 Suite = Callable[[bool, Path], Row]
 """(full, an empty folder) -> row."""
-FAULTS: dict[str, Fault] = {fault.name: fault for fault in (*KILLS,)}
+FAULTS: dict[str, Fault] = {fault.name: fault for fault in (*KILLS, *PAUSES, *NETWORK)}
 ROOMS = ("storage", "doors")
 
 
 def _run(fault: Fault, full: bool, folder: Path) -> Row:
+    fault.is_full = full
     return run(fault, fault.full if full else fault.quick, folder)
 
 

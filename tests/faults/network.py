@@ -1,0 +1,109 @@
+"""Faults of the network between robots and broker, made by a proxy in user space."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.bench import Plan
+from tests.faults.fault import Fault, Scene, Size
+from tests.faults.proxy import Proxy, Way, Weather
+
+HASTY = {
+    # Partitions of seconds do what those of half a minute do with the product's own numbers.
+    "YARDMASTER_ANSWER_S": "4", "YARDMASTER_LEASE_S": "4", "YARDMASTER_SILENT_S": "9", "YARDMASTER_FORCE_S": "10",
+}  # fmt: skip
+HASTY_LONG_S = 11.0
+"""Motions that outlast a silence: only a fence stops them in time."""
+
+
+class Weathered(Fault):
+    """All agents reach the broker through a proxy."""
+
+    settles_s = 90.0
+    _proxy: Proxy | None = None
+
+    @property
+    def proxy(self) -> Proxy:
+        """The network."""
+        assert self._proxy is not None
+        return self._proxy
+
+    def plan(self, folder: Path) -> Plan:
+        return Plan(through=self._through, settings=HASTY, long_s=HASTY_LONG_S)
+
+    def _through(self, broker: str) -> str:
+        self._proxy = Proxy(broker)
+        return self._proxy.address
+
+    def heal(self, scene: Scene) -> None:
+        self.proxy.weather = Weather()
+
+    def close(self) -> None:
+        if self._proxy is not None:
+            self._proxy.close()
+            self._proxy = None
+
+
+class Slow(Weathered):
+    """10 % of all pieces are held up as by a lost packet, the others come 200 ms late."""
+
+    name = "loss-and-delay"
+    quick, full = Size(1, 1, (15, 15)), Size(20, 5, (60, 60))
+
+    def inject(self, scene: Scene) -> None:
+        self.proxy.weather = Weather(delay_s=0.2, lost=0.1)
+        time.sleep(scene.lasts())
+
+    def note(self, scene: Scene) -> str:
+        return "loss as TCP shows it: pieces held back"
+
+
+class Partition(Weathered):
+    """Nothing arrives, on both ways or on one; afterwards old connections go on or are broken."""
+
+    name = "partition"
+    quick, full = Size(4, 4, (3, 13)), Size(200, 20, (3, 20))
+    mutants = ("agent_no_fence",)
+    ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
+
+    def inject(self, scene: Scene) -> None:
+        self.proxy.weather = Weather(held=scene.dice.choice(self.ways))
+        time.sleep(scene.lasts())
+
+    def heal(self, scene: Scene) -> None:
+        if scene.dice.random() < 0.5:
+            self.proxy.cut()
+        super().heal(scene)
+
+
+class HalfOpen(Weathered):
+    """What is sent is swallowed silently; the connection is found dead later."""
+
+    name = "half-open"
+    quick, full = Size(2, 2, (4, 12)), Size(100, 20, (3, 20))
+
+    def inject(self, scene: Scene) -> None:
+        self.proxy.weather = Weather(swallowed=scene.dice.choice(Partition.ways))
+        time.sleep(scene.lasts())
+        self.proxy.cut()
+
+
+class Cut(Weathered):
+    """Connections break in the middle of messages, again and again."""
+
+    name = "cut-connections"
+    quick, full = Size(4, 4, (1, 3)), Size(300, 50, (1, 3))
+
+    def inject(self, scene: Scene) -> None:
+        self.proxy.weather = Weather(cut_after=scene.dice.randrange(2000))
+        time.sleep(scene.lasts())
+
+    def note(self, scene: Scene) -> str:
+        return f"{self.proxy.cuts} connections broken inside a message in the last box"
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        if not self.proxy.cuts:
+            yield "no connection was broken: the fault did not happen"
+
+
+NETWORK: tuple[Fault, ...] = (Slow(), Partition(), HalfOpen(), Cut())

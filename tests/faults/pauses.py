@@ -1,0 +1,73 @@
+"""SIGSTOP and SIGCONT: a process that did not run blames nobody for its own silence."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.bench import Plan
+from tests.faults.fault import Fault, Scene, Size
+from tests.faults.network import HASTY
+
+BLAMED = "select id, event, code, robot, why from events where code in ('no_answer', 'silent') or new = 'uncertain'"
+
+
+class Pause(Fault):
+    """One process group does not run for a while."""
+
+    quick, full = Size(2, 2, (10, 14)), Size(50, 10, (30, 60))
+    settles_s = 90.0
+    blames = False
+    """Whether others may be right to call it silent."""
+    part = ""
+
+    def plan(self, folder: Path) -> Plan:
+        return Plan(settings=HASTY if self.quick.lasts[1] < 20 and not self.is_full else {})
+
+    def group(self, scene: Scene) -> int:
+        """Whom to stop."""
+        return scene.bench.pid(self.part)
+
+    def inject(self, scene: Scene) -> None:
+        self._stopped = self.group(scene)
+        os.killpg(self._stopped, signal.SIGSTOP)
+        time.sleep(scene.lasts())
+
+    def heal(self, scene: Scene) -> None:
+        os.killpg(self._stopped, signal.SIGCONT)
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        for row in () if self.blames else scene.bench.rows(BLAMED):
+            yield f"I16 false expiry: {row['event']} ({row['code']}) of {row['robot']}: {row['why']}"
+
+    def note(self, scene: Scene) -> str:
+        return f"{len(scene.bench.rows(BLAMED))} expiries" if self.blames else ""
+
+
+class PauseController(Pause):
+    name, part = "pause-controller", "controller"
+    mutants = ("pauses_unnoticed",)
+
+
+class PauseWeb(Pause):
+    name, part = "pause-web", "web"
+    quick = Size(1, 1, (8, 10))
+
+
+class PauseBroker(Pause):
+    """The pipe stands still: robots are really out of reach, so an offer may go unanswered."""
+
+    name, part, blames = "pause-broker", "broker", True
+
+
+class PauseAgents(Pause):
+    """The robots' agents are silent in truth."""
+
+    name, blames = "pause-agents", True
+
+    def group(self, scene: Scene) -> int:
+        return scene.bench.agents[scene.dice.choice(list(scene.bench.agents))].pid
+
+
+PAUSES: tuple[Fault, ...] = (PauseController(), PauseAgents(), PauseBroker(), PauseWeb())

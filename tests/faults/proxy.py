@@ -1,0 +1,121 @@
+"""A TCP proxy between robots and broker, in a thread of its own: it delays, holds back, swallows and cuts."""
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Way = Literal["up", "down"]
+"""up: from a robot to the broker."""
+PIECE = 65_536
+LOST_WAITS_S = (0.2, 0.6)
+"""What a lost packet costs a TCP connection: its retransmission."""
+
+
+@dataclass
+class Weather:
+    """What the network does at present, the same for all connections."""
+
+    delay_s: float = 0.0
+    lost: float = 0.0
+    held: frozenset[Way] = frozenset()
+    """Nothing arrives on this way; what was sent arrives later, as after a partition."""
+    swallowed: frozenset[Way] = frozenset()
+    """What is sent on this way is gone, and nobody is told: half-open connections."""
+    cut_after: int | None = None
+    """Connections break after so many further bytes, at any place in a message."""
+
+
+class Proxy:
+    """Listens on a free port of loopback; `weather` may be changed at any time."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = (host, int(port))
+        self.weather = Weather()
+        self.port = 0
+        self.connections = self.cuts = 0
+        self._dice = random.Random(7)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._up.wait(10)
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT"""
+        return f"127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Break every connection, without a goodbye."""
+        self._call(self._cut())
+
+    def close(self) -> None:
+        """End."""
+        self._call(self._cut())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._connected, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        self._up.set()
+        self._loop.run_forever()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        both = {writer, far_writer}
+        self._writers |= both
+        ways = (self._pump("up", reader, far_writer), self._pump("down", far_reader, writer))
+        await asyncio.wait([asyncio.ensure_future(way) for way in ways], return_when=asyncio.FIRST_COMPLETED)
+        self._writers -= both
+        for one in both:
+            one.transport.abort()
+
+    async def _pump(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(PIECE):
+                await self._wait(way)
+                if way in self.weather.swallowed:
+                    continue
+                whole = self._until_cut(data)
+                writer.write(whole)
+                await writer.drain()
+                if len(whole) < len(data):
+                    self.cuts += 1
+                    return
+
+    async def _wait(self, way: Way) -> None:
+        weather = self.weather
+        wait = weather.delay_s
+        while self._dice.random() < weather.lost:
+            wait += self._dice.uniform(*LOST_WAITS_S)
+        if wait:
+            await asyncio.sleep(wait)
+        while way in self.weather.held:
+            await asyncio.sleep(0.02)
+
+    def _until_cut(self, data: bytes) -> bytes:
+        left = self.weather.cut_after
+        if left is None:
+            return data
+        self.weather.cut_after = left - len(data) if left > len(data) else self._dice.randrange(4000)
+        return data[:left] if left <= len(data) else data
+
+    async def _cut(self) -> None:
+        for writer in tuple(self._writers):
+            writer.transport.abort()
