@@ -35,6 +35,7 @@ SUBCOMMANDS = {
     "user": Subcommand("cli.user", "app", "Add, list, lock and remove accounts, on the box itself."),
     "backup": Subcommand("cli.backup", "backup", "Copy database and artifacts into a folder of their own."),
     "verify": Subcommand("cli.verify", "verify", "Check the data of a box: pages, chains, states, counters."),
+    "restore": Subcommand("cli.restore", "restore", "Put a backup in the place of a box's database."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

@@ -26,6 +26,7 @@ from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, 
 from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command, write_config
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.lock import DataInUse, DataLock
+from controller.restoring import interrupted
 from schemas.topics import Topics
 from web.settings import LOOPBACK, WebSettings
 from web.settings import VARIABLE as WEB_VARIABLE
@@ -68,6 +69,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
             closing.callback(lock.release)
+            check_restored(settings.data_dir)
             settings = _with_ports(settings)
             _let_people_in(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
@@ -77,6 +79,12 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             typer.echo(f"error: {error}", err=True)
             return REFUSED
     return 0
+
+
+def check_restored(data_dir: Path) -> None:
+    """Raises `NotStarted` where a restore was cut off: what is there is neither the old box nor the new one."""
+    if interrupted(data_dir):
+        raise NotStarted(f"a restore into {data_dir} was cut off: run `yardmaster restore` again")
 
 
 def _let_people_in(settings: ServeSettings) -> None:

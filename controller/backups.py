@@ -120,8 +120,9 @@ def _check_room(data_dir: Path, place: Path) -> None:
 
 def _free_name(place: Path) -> str:
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = {path.name for path in place.iterdir()}
-    return next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
+    taken = [path.name.removesuffix(PARTIAL) for path in place.iterdir() if path.name.startswith(name)]
+    newest = max((int(n.partition("-")[2] or 1) for n in taken), default=0)  # one that was removed has no heir
+    return f"{name}-{newest + 1}" if newest else name
 
 
 def _describe(data_dir: Path, draft: Path) -> dict[str, Any]:

@@ -78,7 +78,11 @@ def _head(db: sqlite3.Connection, table: str) -> Mapping[str, Any] | None:
     if "chain" not in {row["name"] for row in db.execute(f"pragma table_info({table})")}:
         return None
     row = db.execute(f"select id, chain from {table} order by id desc limit 1").fetchone()  # noqa: S608
-    return None if row is None else {"id": int(row["id"]), "chain": row["chain"]}
+    return None if row is None else {"id": int(row["id"]), "chain": _hex(row["chain"])}
+
+
+def _hex(chain: bytes | str | None) -> str | None:
+    return chain.hex() if isinstance(chain, bytes) else chain
 
 
 def whole_artifacts(db: sqlite3.Connection) -> Iterator[Kept]:

@@ -10,6 +10,12 @@ from controller.store.schema_records import ARTIFACTS, ASSETS, BATCHES, PEOPLE, 
 
 migrations = Migrations("yardmaster")
 
+
+def known() -> set[str]:
+    """Names of all migrations of this version."""
+    return {m.name for m in migrations.pending(Database(memory=True))}
+
+
 FOUNDATION = (
     # One row a fact about the box itself: incarnation, count (of the one counter for attempts, commands, moves).
     "create table meta (key text primary key, value) without rowid",

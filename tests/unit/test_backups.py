@@ -124,7 +124,7 @@ def test_a_damaged_database_makes_no_backup_and_removes_none(yard: DiskYard) -> 
     for at in range(len(data) // 2 // 4096 * 4096, len(data), 4096):
         data[at : at + 200] = os.urandom(200)
     damaged.write_bytes(data)
-    with pytest.raises(backups.BackupFailed, match="damaged|malformed"):
+    with pytest.raises(backups.BackupFailed, match=r"damaged|malformed"):
         backups.make(yard.folder, keep=1)
     assert backups.found(yard.folder / "backups") == [good.folder]
     assert [path.name for path in (yard.folder / "backups").iterdir() if path.suffix == ".partial"] == []

@@ -1,0 +1,204 @@
+"""Restoring: nothing that is not whole, never under a running box, nothing thrown away, numbers above all before."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from controller import backups, restoring
+from controller.lock import DataLock
+from controller.restoring import CannotRestore
+from controller.store.connection import Store
+from schemas.artifact import place_of
+from tests.fakes.box import DiskYard
+from tests.unit.test_backups import artifact
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with a backup of its first job and a second job after it."""
+    yard = DiskYard(tmp_path)
+    yard.must("queue.put", queue="main")
+    yard.flow()
+    yard.submit()
+    artifact(yard, b"a picture")
+    uid = yard.rows("artifacts")[0]["uid"]
+    digest = backups.sha256(tmp_path / "artifacts" / place_of(uid))
+    yard.connection.execute("update artifacts set sha256 = ?", (digest,))
+    backups.make(tmp_path)
+    yard.submit()
+    yard.store.close()
+    return tmp_path
+
+
+def the_backup(data: Path) -> Path:
+    """Its folder."""
+    (folder,) = backups.found(data / "backups")
+    return folder
+
+
+def put_back(data: Path) -> restoring.Done:
+    """Check and restore it."""
+    with restoring.locked(data):
+        return restoring.restore(restoring.check(the_backup(data)), data)
+
+
+def jobs(data: Path) -> int:
+    """How many jobs a box finds there at its start."""
+    store = Store.open(data / "yardmaster.db")
+    n = store.db.execute("select count(*) from jobs").fetchone()[0]
+    store.close()
+    return int(n)
+
+
+def test_what_was_there_is_put_aside_and_the_next_start_knows(data: Path) -> None:
+    before = Store.open(data / "yardmaster.db")
+    incarnation, number = before.incarnation, before.newest_number
+    before.close()
+    done = put_back(data)
+    assert done.aside is not None
+    assert {"yardmaster.db", "artifacts"} <= {path.name for path in done.aside.iterdir()}
+    assert not (data / "mark").exists()
+    store = Store.open(data / "yardmaster.db")
+    assert store.restored
+    assert store.why == "a backup was restored"
+    assert store.incarnation > incarnation
+    assert store.newest_number > number
+    assert store.db.execute("select count(*) from jobs").fetchone()[0] == 1
+    uid = store.db.execute("select uid from artifacts").fetchone()["uid"]
+    assert (data / "artifacts" / place_of(uid)).read_bytes() == b"a picture"
+    store.close()
+    assert (the_backup(data) / "yardmaster.db").exists(), "it can be restored once more"
+
+
+def test_a_second_restore_raises_the_numbers_again(data: Path) -> None:
+    put_back(data)
+    first = Store.open(data / "yardmaster.db")
+    first.parked()
+    first.close()
+    put_back(data)
+    second = Store.open(data / "yardmaster.db")
+    assert second.restored
+    assert second.incarnation > first.incarnation
+    second.close()
+
+
+def test_into_an_empty_folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    new = tmp_path_factory.mktemp("new") / "data"
+    with restoring.locked(new):
+        assert restoring.restore(restoring.check(the_backup(data)), new).aside is None
+    store = Store.open(new / "yardmaster.db")
+    assert store.restored
+    store.close()
+
+
+def test_a_box_that_runs_is_left_alone(data: Path) -> None:
+    lock = DataLock.take(data)
+    with pytest.raises(CannotRestore, match="in use"):
+        put_back(data)
+    lock.release()
+    assert jobs(data) == 2
+
+
+@pytest.mark.parametrize("what", ["database", "artifact", "gone", "manifest", "no manifest", "newer", "later form"])
+def test_what_is_not_whole_is_refused_and_nothing_changes(data: Path, what: str) -> None:
+    folder = the_backup(data)
+    database, manifest = folder / "yardmaster.db", folder / "manifest.json"
+    said = json.loads(manifest.read_text())
+    picture = folder / "artifacts" / next(iter(said["artifacts"]["files"]))
+    match what:
+        case "database":
+            flipped = bytearray(database.read_bytes())
+            flipped[len(flipped) // 2] ^= 1
+            database.write_bytes(flipped)
+        case "artifact":
+            picture.write_bytes(b"b picture")
+        case "gone":
+            picture.unlink()
+        case "manifest":
+            manifest.write_text("{}")
+        case "no manifest":
+            manifest.unlink()
+        case "newer":
+            copied = Store.open(database)
+            later = "insert into _sqlite_migrations (migration_set, name) values ('yardmaster', 'm9999_later')"
+            copied.db.execute(later)
+            copied.db.execute("pragma journal_mode = delete")
+            copied.close()
+            said["files"]["yardmaster.db"] = {
+                "bytes": database.stat().st_size, "sha256": backups.sha256(database),
+            }  # fmt: skip
+            manifest.write_text(json.dumps(said))
+        case _:
+            manifest.write_text(json.dumps(said | {"form": 2}))
+    with pytest.raises(CannotRestore), restoring.locked(data):
+        restoring.check(folder)
+    assert jobs(data) == 2
+
+
+@pytest.mark.parametrize("step", range(1, 14))
+def test_one_that_is_cut_off_is_begun_anew(data: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every change of the disk may be the last one: then no box starts, and the next restore ends well."""
+    left = [step]
+
+    class Cut(BaseException):
+        pass
+
+    def counting(real: object) -> object:
+        def wrapped(*args: object, **more: object) -> object:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Cut
+            return real(*args, **more)  # type: ignore[operator]
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        for name in ("rename", "rmdir", "replace", "mkdir"):
+            patch.setattr(Path, name, counting(getattr(Path, name)))
+        patch.setattr(restoring, "link_or_copy", counting(backups.link_or_copy))
+        try:
+            put_back(data)
+        except Cut:
+            whole = jobs_if_whole(data)
+            assert whole in (None, 2), "either no box starts, or the old one does"
+        else:
+            assert left[0] > 0
+    put_back(data)
+    assert not restoring.interrupted(data)
+    store = Store.open(data / "yardmaster.db")
+    assert store.restored
+    assert store.db.execute("select count(*) from jobs").fetchone()[0] == 1
+    store.close()
+
+
+def jobs_if_whole(data: Path) -> int | None:
+    """What a start would find; None when it would refuse."""
+    return None if restoring.interrupted(data) else jobs(data)
+
+
+def test_the_command_says_what_it_will_do_and_asks(data: Path) -> None:
+    arguments = ["restore", str(the_backup(data)), "--data-dir", str(data)]
+    refused = CliRunner().invoke(app, arguments, input="n\n")
+    assert refused.exit_code == 1
+    assert "1 jobs (1 open), 1 artifacts. It is whole." in refused.output
+    assert "is put aside" in refused.output
+    assert jobs(data) == 2
+    done = CliRunner().invoke(app, [*arguments, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert "parked for a person" in done.output
+    assert jobs(data) == 1
+
+
+def test_secrets_that_the_key_cannot_open_are_named(data: Path) -> None:
+    store = Store.open(data / "yardmaster.db")
+    store.db.execute("insert into assets values ('wifi', '', null, ?, null, 1, 1, 'me')", (b"\x01abcdsealed",))
+    store.db.execute("insert into job_secrets values ('deployment:night', 'pin', ?)", (b"\x01abcdsealed",))
+    store.close()
+    folder = backups.make(data).folder
+    found = restoring.closed_secrets(restoring.check(folder), data)
+    assert found == ["asset wifi", "deployment night"]
+    shown = CliRunner().invoke(app, ["restore", str(folder), "--data-dir", str(data)], input="n\n")
+    assert "cannot open the secrets of: asset wifi, deployment night" in shown.output
