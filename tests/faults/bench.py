@@ -131,7 +131,7 @@ class Bench:
         with self.client() as client:
             self.wait_for(lambda: robots <= _there(client), START_S, "all robots are there")
             for name, definition in fleet.flows().items():
-                client.put(f"/flows/{name}", {"name": name, "definition": definition})
+                self.wait_for(lambda n=name, d=definition: _saved(client, n, d), 30, f"flow {name} is saved")  # type: ignore[misc]
 
     # ------------------------------------------------------------ looking
     def ready(self) -> dict[str, Any] | None:
@@ -196,6 +196,14 @@ class Bench:
             if steady() > end:
                 raise NotReady(f"not within {timeout_s:g} s: {what} ({self.folder})")
             time.sleep(0.05)
+
+
+def _saved(client: Client, name: str, definition: dict[str, Any]) -> bool:
+    try:
+        client.put(f"/flows/{name}", {"name": name, "definition": definition})
+    except Refused:
+        return False
+    return True
 
 
 def _there(client: Client) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from tests.faults.evidence import MOVED_ON_S, Evidence, Span
-from tests.faults.fleet import MOVING_PATHS
+from tests.faults.fleet import MOTIONS, MOVING_PATHS
 
 Kind = Literal["lost", "duplicated", "stuck", "overlap", "wrong"]
 ENDED = ("succeeded", "failed", "cancelled")
@@ -157,6 +157,16 @@ def recorded(e: Evidence) -> Iterator[Finding]:
             yield Finding("wrong", f"I4 run {key} is recorded as succeeded and nothing moved")
 
 
+def truly(e: Evidence) -> Iterator[Finding]:
+    """Nothing is shown better than it was: a job that succeeded has moved in its last attempt, up to its end."""
+    done = collections.Counter(span.attempt for span in e.spans() if span.outcome == "succeeded")
+    robots = {span.robot for span in e.spans()}
+    sql = "select uid, attempt, robot, flow from jobs where state = 'succeeded'"
+    for row in () if e.restored else e.rows(sql):
+        if row["robot"] in robots and done[row["attempt"]] < MOTIONS.get(row["flow"], 0):
+            yield Finding("wrong", f"T job {row['uid']} is shown as succeeded, and {row['robot']} was not done")
+
+
 def alone(e: Evidence) -> Iterator[Finding]:
     """I7 and I5 in the world: no job moved two robots at a time, no robot did two jobs at a time."""
     jobs = {row["number"]: row["job"] for row in e.rows("select number, job from attempts")}
@@ -204,5 +214,5 @@ def cancelled_stands(e: Evidence) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    accepted, stuck, moves, audited, one_attempt, reports, begun_once, recorded, alone, cancelled_stands,
+    accepted, stuck, moves, audited, one_attempt, reports, begun_once, recorded, truly, alone, cancelled_stands,
 )  # fmt: skip

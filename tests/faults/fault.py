@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tests.faults.bench import Bench, Plan
 from tests.faults.load import Load
+from tests.faults.row import Row
 
 
 class Size(NamedTuple):
@@ -79,3 +80,11 @@ class Fault:
 
     def close(self) -> None:
         """Let go of what `plan` opened."""
+
+
+class Alone(Fault):
+    """A suite that needs no box, or makes its own."""
+
+    def alone(self, size: Size, folder: Path, mutant: str | None) -> Row:
+        """The whole suite."""
+        raise NotImplementedError

@@ -8,6 +8,8 @@ SHARED, OWN = 16, 4
 QUEUE = "hall"
 SHORT_S, LONG_S = 0.5, 3.0
 KEY: dict[str, Any] = {"name": "key", "type": "String", "label": "key", "required": True, "defaultValue": None}
+MOTIONS = {"short": 2, "long": 1}
+"""How often a robot moves in each flow."""
 MOVING_PATHS = ("-1/1", "-1/3")
 """Paths of blocks that move a robot, in both flows."""
 

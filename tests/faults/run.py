@@ -12,7 +12,7 @@ from config.clock import steady
 from tests.faults.bench import Bench, NotReady, Plan, fresh, utc_minus_steady_us
 from tests.faults.checker import Finding, check
 from tests.faults.evidence import Evidence
-from tests.faults.fault import Fault, Scene, Size
+from tests.faults.fault import Alone, Fault, Scene, Size
 from tests.faults.load import Load
 from tests.faults.row import Row
 
@@ -26,6 +26,8 @@ def run(fault: Fault, size: Size, folder: Path, *, seed: int = 1, say: Say = pri
     """One line of the table; a fresh box for each `size.a_box` cycles."""
     if reason := fault.missing():
         return Row(fault.name, 0, 0, skipped=reason)
+    if isinstance(fault, Alone):
+        return fault.alone(size, fresh(folder / fault.name), mutant)
     total = Row(fault.name, 0, 0)
     for number, first in enumerate(range(0, size.cycles, size.a_box)):
         cycles = min(size.a_box, size.cycles - first)

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from tests.faults.fault import Fault
 from tests.faults.kills import KILLS
+from tests.faults.liars import LIES
 from tests.faults.network import NETWORK
 from tests.faults.pauses import PAUSES
 from tests.faults.row import Row
 from tests.faults.run import run
+from tests.faults.traces import PermutedTraces
 
 Suite = Callable[[bool, Path], Row]
 """(full, an empty folder) -> row."""
-FAULTS: dict[str, Fault] = {fault.name: fault for fault in (*KILLS, *PAUSES, *NETWORK)}
+FAULTS: dict[str, Fault] = {fault.name: fault for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, PermutedTraces())}
 ROOMS = ("storage", "doors")
 
 

@@ -193,6 +193,12 @@ def _never_moved(books: Books) -> None:
     Rows(books.folder).run(1, 4, "-1/3")
 
 
+def _not_done(books: Books) -> None:
+    books.db.execute("update jobs set flow = 'short', robot = 's-1', attempt = 1")
+    books.lines = books.lines[:2]
+    books.db.execute("delete from block_runs where n = 2")
+
+
 def _together(books: Books) -> None:
     books.attempt(1, 2, OTHER, 11, 12)
     Rows(books.folder).run(2, 1, "-1/1")
@@ -225,7 +231,8 @@ PLANTED: dict[Callable[[Books], None], str] = {
     _letter: "stuck I12", _hold: "stuck I10", _ended_twice: "wrong I2", _chain_broken: "wrong I22",
     _no_author: "wrong I22", _not_audited: "wrong I22", _two_attempts: "overlap I5", _report_lost: "lost I3",
     _report_unsent: "lost I3", _report_behind: "lost I3", _gap: "lost I3", _began_twice: "duplicated I8",
-    _try_twice: "duplicated I8", _not_recorded: "lost I4", _never_moved: "wrong I4", _together: "overlap I7",
+    _try_twice: "duplicated I8", _not_recorded: "lost I4", _never_moved: "wrong I4", _not_done: "wrong T",
+    _together: "overlap I7",
     _two_at_once: "overlap I5", _never_given: "lost I4", _moved_on: "overlap I9",
 }  # fmt: skip
 
