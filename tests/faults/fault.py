@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults.bench import Bench, Plan
-from tests.faults.load import Load
+from tests.faults.load import BACKLOG, Load
 from tests.faults.row import Row
 
 
@@ -47,6 +47,14 @@ class Fault:
     """Broken variants that this suite must catch (`tests.faults.mutants`)."""
     is_full = False
     """Whether it runs with its full sizes."""
+    backlog = BACKLOG
+    """How many jobs are kept open."""
+    requeued = 0.25
+    """The share of jobs that go to another robot when theirs is silent."""
+    restores = False
+    """It goes back to an older database: what was accepted since is not promised."""
+    is_wall_clock_good = True
+    """The box's wall clock can be compared with what the robots measured."""
     settles_s = 60.0
     """After the last cycle everything must have settled within this time."""
 
@@ -67,6 +75,9 @@ class Fault:
     def heal(self, scene: Scene) -> None:
         """Mend it; returns once it is mended."""
         raise NotImplementedError
+
+    def person(self, scene: Scene) -> None:
+        """What a person does, again and again, until all has settled."""
 
     def judge(self, scene: Scene) -> Iterator[str]:
         """What else is wrong after all has settled, one sentence each."""

@@ -6,6 +6,8 @@ from tests.rows import block, definition
 
 SHARED, OWN = 16, 4
 QUEUE = "hall"
+OUTSIDER = "liar"
+"""A name that no agent of ours has: what waits for it waits for ever, and keeps nobody else from work."""
 SHORT_S, LONG_S = 0.5, 3.0
 KEY: dict[str, Any] = {"name": "key", "type": "String", "label": "key", "required": True, "defaultValue": None}
 MOTIONS = {"short": 2, "long": 1}

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from schemas.topics import TO_CONTROLLER
 from tests.faults.corpus import VALUES, WORTHLESS, bent
 from tests.faults.fault import Fault, Scene, Size
+from tests.faults.fleet import OUTSIDER as LIAR
 from tests.faults.raw import Raw
 
-LIAR = "liar"
 ENDS = ("succeeded", "failed", "cancelled", "interrupted", "rejected")
 LIVE = "select a.number, j.uid, a.robot, a.journal from attempts a join jobs j on j.id = a.job where a.open = 1"
 UNCAUGHT = re.compile(r"Traceback|a defect in the controller|Exception in thread")

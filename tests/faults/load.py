@@ -1,5 +1,6 @@
 """A customer of the bench: keeps a backlog of jobs over the API, insists on an answer for each key, and keeps a log."""
 
+import collections
 import contextlib
 import http.client
 import json
@@ -16,7 +17,7 @@ from tests.faults.bench import Bench
 from tests.faults.fleet import QUEUE
 
 SENDERS, BACKLOG = 3, 45
-CANCELLED, REPEATED, LONG, SAFE = 0.12, 0.08, 0.2, 0.5
+CANCELLED, REPEATED, LONG, SAFE = 0.12, 0.08, 0.2, 0.33
 """Shares of jobs that are cancelled soon, asked for again under their key, long, and safe to repeat."""
 LATER = (500, 502, 503, 504, 507)
 PAUSE_S = 0.1
@@ -25,13 +26,16 @@ PAUSE_S = 0.1
 class Load:
     """Senders in threads; `accepted` is the job that each key was answered with by a 2xx."""
 
-    def __init__(self, bench: Bench, seed: int, backlog: int = BACKLOG) -> None:
-        self.bench, self.backlog = bench, backlog
+    def __init__(self, bench: Bench, seed: int, backlog: int = BACKLOG, requeued: float = 0.25) -> None:
+        self.bench, self.backlog, self.requeued = bench, backlog, requeued
         self.accepted: dict[str, str] = {}
         self.asked: dict[str, float] = {}
         """Every key that was ever sent, and when first."""
         self.wrong: list[str] = []
         self.cancelled = 0
+        self.statuses: collections.Counter[int] = collections.Counter()
+        self.reads: list[float] = []
+        """How long reading took, in seconds."""
         self._dice = random.Random(seed)
         self._stop = threading.Event()
         self._cancels: list[tuple[float, str]] = []
@@ -60,7 +64,13 @@ class Load:
                 if self._waiting() < self.backlog:
                     self._submit(door)
                 else:
+                    self._read(door)
                     time.sleep(PAUSE_S)
+
+    def _read(self, door: "_Door") -> None:
+        began = steady()
+        if door.get("/api/v1/jobs?limit=20"):
+            self.reads.append(steady() - began)
 
     def _waiting(self) -> int:
         try:
@@ -86,11 +96,12 @@ class Load:
                 self._cancels.append((steady() + self._dice.random() * 2, job))
 
     def _body(self, key: str) -> dict[str, Any]:
-        safe = self._dice.random() < SAFE
+        requeued = self._dice.random() < self.requeued
+        safe = requeued or self._dice.random() < SAFE
         return {
             "flow": "long" if self._dice.random() < LONG else "short",
             "target": {"queue": QUEUE}, "parameters": {"key": key}, "safe_to_repeat": safe,
-            "on_lost": "requeue" if safe and self._dice.random() < 0.5 else "hold",
+            "on_lost": "requeue" if requeued else "hold",
             "priority": self._dice.choice((1000, 2000, 2000, 3000)),
         }  # fmt: skip
 
@@ -98,7 +109,8 @@ class Load:
         """Ask until there is an answer, as a warehouse system would; nothing but "later" may come between."""
         while True:
             status, answer = door.post("/api/v1/jobs", body, key)
-            if status == 201:
+            self.statuses[status] += 1
+            if status == 201 and answer.get("items"):
                 return str(answer["items"][0]["id"])
             if status not in (0, *LATER):
                 self.wrong.append(f"I21 a submission was answered {status}: {str(answer)[:200]}")
@@ -125,17 +137,25 @@ class _Door:
 
     def post(self, path: str, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
         try:
-            return self._post(path, json.dumps(body), key)
+            headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+            return self._ask("POST", path, json.dumps(body), headers)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
             return 0, {}
 
-    def _post(self, path: str, body: str, key: str) -> tuple[int, dict[str, Any]]:
+    def get(self, path: str) -> bool:
+        """Whether it was answered well."""
+        try:
+            return self._ask("GET", path, None, {})[0] == 200
+        except (OSError, http.client.HTTPException, ValueError):
+            self.close()
+            return False
+
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
         if self._connection is None:
             parts = urlsplit(self._bench.url)
             self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key} | self._bench.headers()
-        self._connection.request("POST", path, body, headers)
+        self._connection.request(method, path, body, headers | self._bench.headers())
         response = self._connection.getresponse()
         return response.status, json.loads(response.read() or b"{}")
 

@@ -59,15 +59,18 @@ class Slow(Weathered):
 
 
 class Partition(Weathered):
-    """Nothing arrives, on both ways or on one; afterwards old connections go on or are broken."""
+    """Nothing arrives, on both ways or on one, of some robots or of all; then old connections go on or are broken."""
 
     name = "partition"
     quick, full = Size(4, 4, (3, 13)), Size(200, 20, (3, 20))
     mutants = ("agent_no_fence",)
+    requeued = 0.6
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
 
     def inject(self, scene: Scene) -> None:
-        self.proxy.weather = Weather(held=scene.dice.choice(self.ways))
+        dice = scene.dice
+        share, salt = dice.choice((0.4, 0.4, 1.0)), dice.randrange(1000)
+        self.proxy.weather = Weather(held=dice.choice(self.ways), share=share, salt=salt)
         time.sleep(scene.lasts())
 
     def heal(self, scene: Scene) -> None:
@@ -83,7 +86,8 @@ class HalfOpen(Weathered):
     quick, full = Size(2, 2, (4, 12)), Size(100, 20, (3, 20))
 
     def inject(self, scene: Scene) -> None:
-        self.proxy.weather = Weather(swallowed=scene.dice.choice(Partition.ways))
+        share, salt = scene.dice.choice((0.4, 1.0)), scene.dice.randrange(1000)
+        self.proxy.weather = Weather(swallowed=scene.dice.choice(Partition.ways), share=share, salt=salt)
         time.sleep(scene.lasts())
         self.proxy.cut()
 

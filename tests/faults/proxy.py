@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import zlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,8 +26,24 @@ class Weather:
     """Nothing arrives on this way; what was sent arrives later, as after a partition."""
     swallowed: frozenset[Way] = frozenset()
     """What is sent on this way is gone, and nobody is told: half-open connections."""
+    share: float = 1.0
+    """So many of the robots are behind what is held or swallowed; `salt` says which."""
+    salt: int = 0
     cut_after: int | None = None
     """Connections break after so many further bytes, at any place in a message."""
+
+    def touches(self, robot: bytes | bytearray) -> bool:
+        """Whether this robot is behind it."""
+        return zlib.crc32(bytes(robot) + b"%d" % self.salt) % 1000 < self.share * 1000
+
+
+def client_id(connect: bytes) -> bytes:
+    """Who speaks, from the first packet of an MQTT 3.1.1 connection."""
+    at = 1
+    while at < len(connect) and connect[at] & 0x80:
+        at += 1
+    at += 11  # the length's last byte, and the head: protocol, level, flags, keep-alive
+    return connect[at + 2 : at + 2 + int.from_bytes(connect[at : at + 2], "big")]
 
 
 class Proxy:
@@ -80,17 +97,19 @@ class Proxy:
             return
         both = {writer, far_writer}
         self._writers |= both
-        ways = (self._pump("up", reader, far_writer), self._pump("down", far_reader, writer))
+        who = bytearray()
+        ways = (self._pump("up", reader, far_writer, who), self._pump("down", far_reader, writer, who))
         await asyncio.wait([asyncio.ensure_future(way) for way in ways], return_when=asyncio.FIRST_COMPLETED)
         self._writers -= both
         for one in both:
             one.transport.abort()
 
-    async def _pump(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, who: bytearray) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(PIECE):
-                await self._wait(way)
-                if way in self.weather.swallowed:
+                who += b"" if who else client_id(data)
+                await self._wait(way, who)
+                if way in self.weather.swallowed and self.weather.touches(who):
                     continue
                 whole = self._until_cut(data)
                 writer.write(whole)
@@ -99,14 +118,14 @@ class Proxy:
                     self.cuts += 1
                     return
 
-    async def _wait(self, way: Way) -> None:
+    async def _wait(self, way: Way, who: bytearray) -> None:
         weather = self.weather
         wait = weather.delay_s
         while self._dice.random() < weather.lost:
             wait += self._dice.uniform(*LOST_WAITS_S)
         if wait:
             await asyncio.sleep(wait)
-        while way in self.weather.held:
+        while way in self.weather.held and self.weather.touches(who):
             await asyncio.sleep(0.02)
 
     def _until_cut(self, data: bytes) -> bytes:

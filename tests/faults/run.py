@@ -13,6 +13,7 @@ from tests.faults.bench import Bench, NotReady, Plan, fresh, utc_minus_steady_us
 from tests.faults.checker import Finding, check
 from tests.faults.evidence import Evidence
 from tests.faults.fault import Alone, Fault, Scene, Size
+from tests.faults.fleet import OUTSIDER
 from tests.faults.load import Load
 from tests.faults.row import Row
 
@@ -60,14 +61,14 @@ def _one_box(fault: Fault, size: Size, folder: Path, seed: int, mutant: str | No
     plan = with_mutant(fault.plan(folder), mutant)
     try:
         with Bench(folder, plan) as bench:
-            load = Load(bench, seed)
+            load = Load(bench, seed, fault.backlog, fault.requeued)
             scene = Scene(bench, load, random.Random(seed), size, folder)
             load.start()
             try:
                 healed = _cycles(fault, scene)
             finally:
                 load.finish(fault.settles_s)
-            _settle(bench, fault.settles_s)
+            _settle(fault, scene)
             return _row(fault, scene, healed)
     except NotReady as error:
         return Row(fault.name, size.cycles, 0, stuck=1, wrong=(f"I10 {error}",))
@@ -98,10 +99,11 @@ def _cycles(fault: Fault, scene: Scene) -> list[tuple[float, float]]:
     return [*healed[:-1], (healed[-1][0], steady())]
 
 
-def _settle(bench: Bench, timeout_s: float) -> None:
+def _settle(fault: Fault, scene: Scene) -> None:
     """Wait until nothing is open; what then still is, the checker names."""
-    end = steady() + timeout_s
-    while steady() < end and not settled(bench):
+    end = steady() + fault.settles_s
+    while steady() < end and not settled(scene.bench):
+        fault.person(scene)
         time.sleep(0.2)
 
 
@@ -109,14 +111,16 @@ def settled(bench: Bench) -> bool:
     """Nothing is open anywhere."""
     try:
         jobs = bench.rows("select 1 from jobs where state not in ('succeeded', 'failed', 'cancelled') limit 1")
-        open_ = jobs or bench.rows("select 1 from outbox limit 1") or bench.rows("select 1 from holds limit 1")
+        open_ = jobs or any(
+            bench.rows(f"select 1 from {table} where robot <> ? limit 1", OUTSIDER) for table in ("outbox", "holds")
+        )
     except sqlite3.Error:
         return False
     return not open_ and not any(left for *_, left in Evidence(bench.database, bench.journals()).kept())
 
 
-def evidence(scene: Scene) -> Evidence:
-    """Everything the checker looks at; agents have ended, so that their last motion is on file."""
+def evidence(fault: Fault, scene: Scene) -> Evidence:
+    """Everything the checker looks at."""
     bench, load = scene.bench, scene.load
     return Evidence(
         bench.database,
@@ -125,12 +129,13 @@ def evidence(scene: Scene) -> Evidence:
         dict(load.accepted),
         dict(load.asked),
         bench.deaths(),
-        utc_minus_steady_us(),
+        utc_minus_steady_us() if fault.is_wall_clock_good else None,
+        fault.restores,
     )
 
 
 def _row(fault: Fault, scene: Scene, healed: list[tuple[float, float]]) -> Row:
-    proof = evidence(scene)
+    proof = evidence(fault, scene)
     findings = check(proof)
     others = [*scene.load.wrong, *fault.judge(scene)]
     jobs = proof.rows("select count(*) from jobs")[0][0]

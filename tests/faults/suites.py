@@ -10,6 +10,8 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.boxes import BOXES
+from tests.faults.disks import DISKS
 from tests.faults.fault import Fault
 from tests.faults.kills import KILLS
 from tests.faults.liars import LIES
@@ -17,11 +19,16 @@ from tests.faults.network import NETWORK
 from tests.faults.pauses import PAUSES
 from tests.faults.row import Row
 from tests.faults.run import run
+from tests.faults.storms import STORMS
+from tests.faults.syscalls import CALLED
 from tests.faults.traces import PermutedTraces
 
 Suite = Callable[[bool, Path], Row]
 """(full, an empty folder) -> row."""
-FAULTS: dict[str, Fault] = {fault.name: fault for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, PermutedTraces())}
+FAULTS: dict[str, Fault] = {
+    fault.name: fault
+    for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, *BOXES, *DISKS, *STORMS, *CALLED, PermutedTraces())
+}
 ROOMS = ("storage", "doors")
 
 

@@ -1,0 +1,157 @@
+"""Two controllers on one data directory; yesterday's database under live robots; a wall clock that jumps."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from cli.client import Refused
+from tests.faults.bench import Plan
+from tests.faults.fault import Fault, Scene, Size
+from tests.faults.network import HASTY
+from tests.faults.pauses import BLAMED
+from tests.faults.product import MUTANTS
+
+REFUSES_S = 20.0
+JUMPS_S = (1, -1, 60, -60, 3600, -3600, 86_400, -86_400, 31_536_000, -31_536_000)
+"""±1 s to ±1 y; an hour is also what daylight saving is to a clock that is set wrongly."""
+FAKETIME = (
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+)
+
+
+class SecondController(Fault):
+    """Somebody starts another controller on the same data, and another whole box."""
+
+    name = "two-controllers"
+    quick, full = Size(2, 2), Size(50, 50)
+    mutants = ("no_lock",)
+
+    def inject(self, scene: Scene) -> None:
+        self._wrong: list[str] = getattr(self, "_wrong", [])
+        mutant = scene.bench.plan.wrap.get("controller", {}).get("mutant")
+        module = [MUTANTS, mutant] if mutant else []
+        for command in (["-m", *module, "controller.app"], ["-m", "cli.main", "serve", *_where(scene)]):
+            code = _run_second([sys.executable, *command], _environment(scene.bench.pid("controller")))
+            if code != 1:
+                self._wrong.append(f"I20 a second {command[-1 if len(command) < 4 else 2]} did not refuse ({code})")
+
+    def heal(self, scene: Scene) -> None:
+        """The first one never noticed."""
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        yield from self._wrong
+
+
+def _where(scene: Scene) -> list[str]:
+    return ["--data-dir", str(scene.bench.data), "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]
+
+
+def _environment(pid: int) -> dict[str, str]:
+    text = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8", errors="surrogateescape")
+    return dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
+
+
+def _run_second(command: list[str], environment: dict[str, str]) -> int | None:
+    """Its exit code; None if it had to be killed."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
+    try:
+        return process.wait(REFUSES_S)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        process.kill()
+        process.wait()
+
+
+class OldBackup(Fault):
+    """A copy of the database as it was a moment ago comes back while robots work on."""
+
+    name = "restore-under-live-robots"
+    quick, full = Size(1, 1, (3, 6)), Size(50, 5, (3, 20))
+    settles_s = 120.0
+    restores = True
+
+    def inject(self, scene: Scene) -> None:
+        copy = scene.folder / "backup.db"
+        source = f"file:{scene.bench.database}?mode=ro"
+        with (
+            contextlib.closing(sqlite3.connect(source, uri=True)) as db,
+            contextlib.closing(sqlite3.connect(copy)) as to,
+        ):
+            db.backup(to)
+        time.sleep(scene.lasts())
+        scene.bench.end_box()
+        for more in ("-wal", "-shm", "-sums"):
+            Path(f"{scene.bench.database}{more}").unlink(missing_ok=True)
+        shutil.copyfile(copy, scene.bench.database)
+
+    def heal(self, scene: Scene) -> None:
+        scene.bench.start_box()
+
+    def person(self, scene: Scene) -> None:
+        """Decides about what may have run since the backup: nothing is known of it, so it is cancelled."""
+        with scene.bench.client() as client:
+            for row in scene.bench.rows("select uid from jobs where parked = 1"):
+                with contextlib.suppress(Refused, httpx.HTTPError):
+                    client.post(f"/jobs/{row['uid']}/cancel", {"reason": "a backup was restored"})
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        if not scene.bench.rows("select 1 from events where event = 'restored'"):
+            yield "I20 an older database was taken for the present one, silently"
+
+
+class ClockJumps(Fault):
+    """The wall clock of the box jumps to and fro; durations are measured on another one."""
+
+    name = "clock-jumps"
+    quick, full = Size(6, 6), Size(100, 20)
+    mutants = ("wall_clock_decides",)
+    is_wall_clock_good = False
+
+    def missing(self) -> str:
+        return "" if _library() else "needs libfaketime"
+
+    def plan(self, folder: Path) -> Plan:
+        self._file = folder / "clock"
+        self._file.write_text("+0\n")
+        environment = {
+            "LD_PRELOAD": _library(), "FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+        }  # fmt: skip
+        return Plan(settings=HASTY, wrap={"controller": {"environment": environment}})
+
+    def inject(self, scene: Scene) -> None:
+        self._jumps = getattr(self, "_jumps", 0) + 1
+        seconds = JUMPS_S[self._jumps % len(JUMPS_S)]
+        draft = self._file.with_suffix(".new")
+        draft.write_text(f"{seconds:+d}\n")
+        os.replace(draft, self._file)
+        time.sleep(1)
+
+    def heal(self, scene: Scene) -> None:
+        """Time goes on from there."""
+
+    def judge(self, scene: Scene) -> Iterator[str]:
+        for row in scene.bench.rows(BLAMED):
+            yield f"I16 false expiry after a jump: {row['event']} ({row['code']}) of {row['robot']}"
+        span = scene.bench.rows("select max(at) - min(at) as us from events")[0]["us"]
+        if span < 3_000 * 1e6:
+            yield "the clock did not jump: the fault did not happen"
+
+
+def _library() -> str:
+    return next((path for path in FAKETIME if Path(path).exists()), "")
+
+
+BOXES: tuple[Fault, ...] = (SecondController(), OldBackup(), ClockJumps())

@@ -1,0 +1,89 @@
+"""SIGKILL at the k-th system call that writes, syncs or sends, for every k: no step in between may be a trap."""
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+
+from tests.faults.bench import NotReady
+from tests.faults.fault import Fault, Scene, Size
+
+CALLS = ("pwrite64", "fdatasync", "sendto")
+REACHED_S = 20.0
+
+
+def dying_at(call: str, k: int) -> list[str]:
+    """What to put before a command so that its k-th such call is its last."""
+    inject = f"inject={call}:signal=SIGKILL:when={k}"
+    return ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={call}", "-e", inject, "-o", "/dev/null"]
+
+
+class AtCalls(Fault):
+    """A process that is started to die at a chosen call, and then started again without that."""
+
+    tools = ("strace",)
+    calls: tuple[str, ...] = CALLS
+
+    def __init__(self) -> None:
+        self._turn: Iterator[tuple[int, str]] = itertools.product(itertools.count(1), self.calls)
+        self.reached = 0
+
+    def note(self, scene: Scene) -> str:
+        k, call = next(self._turn)
+        return f"{self.reached} deaths so far at {', '.join(self.calls)}; next {call} {k}"
+
+
+class ControllerAtCalls(AtCalls):
+    name = "controller-at-every-call"
+    quick, full = Size(6, 6), Size(900, 60)
+
+    def inject(self, scene: Scene) -> None:
+        k, call = next(self._turn)
+        bench = scene.bench
+        bench.wrap({"controller": {"before": dying_at(call, k)}})
+        old = bench.pid("controller")
+        os.kill(old, signal.SIGKILL)
+        self._traced = bench.back("controller", old)
+        bench.wrap(bench.plan.wrap)
+        try:
+            bench.wait_for(lambda: not _runs(self._traced), REACHED_S, f"the controller dies at {call} {k}")
+            self.reached += 1
+        except NotReady:
+            os.kill(self._traced, signal.SIGKILL)
+
+    def heal(self, scene: Scene) -> None:
+        scene.bench.back("controller", self._traced)
+
+
+class AgentAtCalls(AtCalls):
+    name = "agent-at-every-call"
+    quick, full = Size(6, 6), Size(900, 60)
+
+    def inject(self, scene: Scene) -> None:
+        k, call = next(self._turn)
+        own = [name for name in scene.bench.agents if name != "shared"]
+        self._agents = scene.bench.agents[scene.dice.choice(own)]
+        self._agents.kill()
+        self._agents.before = dying_at(call, k)
+        self._agents.start()
+        self._agents.before = ()
+        try:
+            scene.bench.wait_for(lambda: not self._agents.runs(), REACHED_S, f"an agent dies at {call} {k}")
+            self.reached += 1
+            self._agents.ended()
+        except NotReady:
+            self._agents.kill()
+
+    def heal(self, scene: Scene) -> None:
+        self._agents.start()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+CALLED: tuple[Fault, ...] = (ControllerAtCalls(), AgentAtCalls())

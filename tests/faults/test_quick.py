@@ -1,0 +1,52 @@
+"""A few cycles of each kind of fault, and mutants that must be caught; scripts/faults has more of both."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.isolation import INSIDE
+from tests.faults.suites import FAULTS
+
+ROOT = Path(__file__).parents[2]
+CYCLES = {
+    "kill-controller": 4, "kill-agent": 4, "kill-broker": 2, "partition": 2, "cut-connections": 2, "lying-robot": 1,
+    "two-controllers": 1, "disk-full": 1, "controller-at-every-call": 3, "permuted-traces": 100,
+}  # fmt: skip
+"""What continuous integration has time for."""
+CAUGHT = (("kill-controller", "ack_before_commit", 4), ("permuted-traces", "any_order", 100))
+
+
+def faults(tmp_path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code, rows and what was said."""
+    file = tmp_path / "rows.json"
+    command = [sys.executable, "-m", "tests.faults", *arguments, "--json", str(file), "--keep", str(tmp_path / "work")]
+    environment = {name: value for name, value in os.environ.items() if name != INSIDE}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    rows = json.loads(file.read_text()) if file.exists() else []
+    return done.returncode, rows, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("name", CYCLES)
+def test_no_promise_is_broken(tmp_path: Path, mosquitto: str, name: str) -> None:
+    code, rows, said = faults(tmp_path, "--only", name, "--cycles", str(CYCLES[name]))
+    if rows and rows[0]["skipped"]:
+        pytest.skip(f"{name}: {rows[0]['skipped']}")
+    assert code == 0, said
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize(("name", "mutant", "cycles"), CAUGHT, ids=[mutant for _, mutant, _ in CAUGHT])
+def test_a_mutant_is_caught(tmp_path: Path, mosquitto: str, name: str, mutant: str, cycles: int) -> None:
+    code, rows, said = faults(tmp_path, "--only", name, "--cycles", str(cycles), "--mutant", mutant)
+    assert (code, len(rows)) == (1, 1), said
+    assert not rows[0]["ok"], said
+
+
+def test_names_are_those_of_suites() -> None:
+    assert {*CYCLES, *(name for name, _, _ in CAUGHT)} <= set(FAULTS)
