@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ DONE, REFUSED, USAGE, NOT_FOUND, NOT_REACHABLE, ENDED_BADLY, NAME_IN_USE = range
 DEFAULT_URL = "http://127.0.0.1:8080"
 READY, KEY_FILE = "ready.json", "cli.token"
 """What a running box leaves in its data directory: where it is, and a token for whoever may read the directory."""
+CA_VARIABLE = "YARDMASTER_CA_FILE"
 TIMEOUT_S = 15.0
 ASK_AGAIN_S = (0.5, 1.0, 2.0)
 """Waits before the same request, with the same key, is sent again when nobody knows what became of it."""
@@ -83,6 +85,30 @@ def read_ready_file(path: Path) -> str:
         raise Refused(NOT_REACHABLE, "box.not_running", f"{path} is not readable: {error}") from error
 
 
+def find_ca_file(url: str | None, data_dir: Path | None) -> str | None:
+    """The authority by which the box is known: as the environment names it, else as a box on this machine says."""
+    if CA_VARIABLE in os.environ:
+        return os.environ[CA_VARIABLE]
+    if url or (data_dir is None and os.environ.get("YARDMASTER_URL")):
+        return None
+    ready = (data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))) / READY
+    try:
+        found = json.loads(ready.read_text(encoding="utf-8")).get("ca_file")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def trusted(ca_file: str | None) -> ssl.SSLContext | bool:
+    """By whom a box may be vouched for: this authority, or (None) those that the system trusts; raises `Refused`."""
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise usage(f"{ca_file} cannot be used as the authority of the box: {error}") from error
+
+
 def _refusal(response: httpx.Response) -> Refused:
     status = response.status_code
     exit_code = NOT_FOUND if status == httpx.codes.NOT_FOUND else NOT_REACHABLE if status in UNREACHABLE else REFUSED
@@ -96,11 +122,15 @@ def _refusal(response: httpx.Response) -> Refused:
 class Client:
     """One box over HTTP; every method raises `Refused`."""
 
-    def __init__(self, url: str, token: str | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, *, timeout_s: float = TIMEOUT_S, ca_file: str | None = None
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         # A proxy of the company network does not know the box.
-        self._http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=timeout_s, trust_env=False)
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v1", headers=headers, timeout=timeout_s, trust_env=False, verify=trusted(ca_file)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -124,9 +154,9 @@ class Client:
         """Change part of a record."""
         return self._ask("PATCH", path, json=body)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, **query: Any) -> None:
         """Remove a definition."""
-        self._ask("DELETE", path)
+        self._ask("DELETE", path, params={key: value for key, value in query.items() if value is not None})
 
     def every(self, path: str, *, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
         """Items of a list, page by page, at most `limit` of them."""

@@ -25,7 +25,7 @@ SUBCOMMANDS = {
     "agent": Subcommand("cli.agent", "agent", "Run the agent of one robot."),
     "simulate": Subcommand("cli.simulate", "simulate", "Run a simulated fleet."),
     "job": Subcommand("cli.job", "app", "Submit, list, show, cancel and otherwise command jobs."),
-    "robot": Subcommand("cli.robot", "app", "List, add, drain, enable, disable and release robots."),
+    "robot": Subcommand("cli.robot", "app", "List, add, enrol, drain, enable, disable, release and revoke robots."),
     "flow": Subcommand("cli.flow", "app", "Check, save and list flows."),
     "deployment": Subcommand("cli.deployment", "app", "Save, run and list deployments."),
     "schedule": Subcommand("cli.schedule", "app", "Save, list, switch and remove schedules; show their firings."),

@@ -1,5 +1,6 @@
 """`yardmaster robot …`: look at, declare and command robots."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,8 +8,9 @@ import typer
 from cli import show
 from cli.main import plain_app
 from cli.options import Desk, MustSay, Reason, RobotId, command
+from cli.robot_credential import SECRETS, show_credential, write_credential
 
-app = plain_app(no_args_is_help=True, help="List, add, drain, enable, disable and release robots.")
+app = plain_app(no_args_is_help=True, help="List, add, enrol, drain, enable, disable, release and revoke robots.")
 
 
 @command(app, "list")
@@ -77,3 +79,42 @@ def release(desk: Desk, robot: RobotId, reason: MustSay) -> None:
     """End all holds of a robot; say who saw that it stands still."""
     answer = desk.client.post(f"/robots/{robot}/release", {"reason": reason})
     desk.show(answer, lambda found: robot_table([found]))
+
+
+@command(app, "enrol")
+def enrol(
+    desk: Desk,
+    robot: RobotId,
+    *,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="A certificate signed by the box instead of a password.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Folder for the secret and the settings, instead of the terminal.")
+    ] = None,
+) -> None:
+    """Give a robot what it shows to the broker, its only credential from now on; it is not shown again."""
+    body = {"kind": "certificate" if certificate else "password"}
+    found = desk.client.post(f"/robots/{robot}/credential", body)
+    if into is not None:
+        settings = write_credential(found, into)
+        found = {key: value for key, value in found.items() if key not in SECRETS} | {"settings": str(settings)}
+        desk.show(found, lambda _: typer.echo(f"written: {settings}"))
+    else:
+        desk.show(found, show_credential)
+    if found["without"]:
+        typer.echo(
+            f"The broker lets in no robot without a credential. These have none: {_few(found['without'])}", err=True
+        )
+
+
+def _few(names: list[str], most: int = 10) -> str:
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
+
+
+@command(app, "revoke")
+def revoke(desk: Desk, robot: RobotId, reason: Reason = None) -> None:
+    """End a robot's credential, tokens and connection at once, and give it no more work."""
+    desk.client.delete(f"/robots/{robot}/credential", reason=reason)
+    desk.show(desk.client.get(f"/robots/{robot}"), lambda found: robot_table([found]))

@@ -4,30 +4,42 @@ import http.client
 import logging
 import os
 import socket
+import ssl
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from cli.box_key import check_key
+from cli.broker_part import (
+    STATION,
+    OwnClients,
+    as_host,
+    broker_part,
+    controller_environment,
+    http_files,
+    own_clients,
+    show_certificate,
+    with_broker,
+)
 from cli.chores import chores
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
-from cli.probes import find_mosquitto, free_port, port_trouble
+from cli.probes import free_port, port_trouble
 from cli.supervisor import NotStarted, Supervisor
 from cli.web_process import ServerSettings
+from config.certificates import machine_names
 from config.clock import steady
 from config.logs import set_up
 from config.sealing import BadKey
-from config.settings import PART_VARIABLE, Address, BadSettings, ServeSettings, load
-from controller.broker import AMQTT_LIMITS, amqtt_command, mosquitto_command, write_config
+from config.settings import Address, BadSettings, ServeSettings, address, load
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.lock import DataInUse, DataLock
 from controller.restoring import interrupted
-from schemas.topics import Topics
 from web.settings import LOOPBACK, WebSettings
 from web.settings import VARIABLE as WEB_VARIABLE
 
@@ -70,8 +82,9 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
             closing.callback(lock.release)
             check_restored(settings.data_dir)
-            settings = _with_ports(settings)
+            settings = _with_ports(with_broker(settings))
             _let_people_in(settings)
+            show_certificate(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
             Supervisor(parts(settings), settings, files, chores(settings)).run()
@@ -99,62 +112,57 @@ def _let_people_in(settings: ServeSettings) -> None:
 
 def parts(settings: ServeSettings) -> list[Part]:
     """The parts of the box, in the order of their start."""
-    broker = [] if settings.broker == "external" else [_broker(settings)]
-    station = [_station(settings)] if settings.station else []
-    return [*broker, _controller(settings), _web(settings), *station]
+    own = own_clients(settings)
+    broker = [] if settings.broker == "external" else [broker_part(settings, own, lambda: _listens(settings.mqtt_at))]
+    station = [_station(settings, own.passwords.get(STATION))] if settings.station else []
+    return [*broker, _controller(settings, own), _web(settings), *station]
 
 
-def _broker(settings: ServeSettings) -> Part:
-    program = None if settings.broker == "amqtt" else find_mosquitto()
-    if program is not None:
-        folder, topics = settings.data_dir / "broker", Topics(settings.topic_prefix)
-        command = mosquitto_command(program, folder, settings.mqtt_at, topics)
-        return Part(
-            "broker",
-            command,
-            is_up=lambda: _listens(settings.mqtt_at),
-            prepare=lambda: write_config(folder, settings.mqtt_at, topics),
-        )
-    if settings.broker == "mosquitto":
-        raise NotStarted("mosquitto was not found: install it, or name it in YARDMASTER_MOSQUITTO")
-    log.warning(AMQTT_LIMITS)
-    return Part("broker", amqtt_command(settings.mqtt_at), is_up=lambda: _listens(settings.mqtt_at))
-
-
-def _controller(settings: ServeSettings) -> Part:
+def _controller(settings: ServeSettings, own: OwnClients) -> Part:
     command = [sys.executable, "-m", "controller.app"]
     client = Client(settings.data_dir, timeout_s=PROBE_S)
     own_broker = settings.broker != "external"  # of an external one the box can only wait to hear
-    environment = {PART_VARIABLE: settings.model_dump_json()}
+    environment = controller_environment(settings, own)
     return Part("controller", command, environment, lambda: _decides(client, with_broker=own_broker), grace_s=10)
 
 
 def _web(settings: ServeSettings) -> Part:
-    hosts = tuple(dict.fromkeys((*LOOPBACK, settings.http_at.host)))
+    near = settings.http_at.is_loopback and not settings.behind_proxy
+    hosts = (settings.http_at.host, *settings.names, *(() if near else machine_names()))
     web = WebSettings(
         settings.data_dir,
-        hosts,
+        tuple(dict.fromkeys((*LOOPBACK, *map(as_host, hosts)))),
         settings.web_threads,
         zone=settings.time_zone,
         project_id=settings.project_id,
         answer_wait_s=settings.answer_wait_s,
         force_s=settings.force_s,
         demo=settings.demo,
+        mqtt=settings.mqtt,
+        mqtts=settings.mqtts,
+        mqtts_certificates=settings.mqtts_certificates,
+        asks_robots=settings.broker == "mosquitto",
+        own_authority=settings.tls_certificate is None,
+        behind_proxy=settings.behind_proxy,
     )
-    server = ServerSettings(*settings.http_at, settings.web_threads, settings.log_level, settings.log_format)
+    certificate, key = http_files(settings)
+    server = ServerSettings(
+        *settings.http_at, settings.web_threads, settings.log_level, settings.log_format, certificate, key
+    )
     environment = {WEB_VARIABLE: web.to_json()} | server.environment()
     command = [sys.executable, "-m", "cli.web_process"]
-    return Part("web", command, environment, lambda: _answers(settings.http_at), grace_s=8)
+    return Part("web", command, environment, lambda: _answers(settings.url), grace_s=8)
 
 
-def _station(settings: ServeSettings) -> Part:
+def _station(settings: ServeSettings, password: str | None) -> Part:
     folder = settings.data_dir / "agents" / "station"
     command = [sys.executable, "-m", "cli.main", "agent", "station", "--kind", "station", "--queue", "station"]
     command += ["--driver", "none", "--mqtt", settings.mqtt, "--data-dir", str(folder)]
     command += ["--topic-prefix", settings.topic_prefix]
     command += ["--log-level", settings.log_level, "--log-format", settings.log_format]
     client = Client(settings.data_dir)
-    return Part("station", command, is_up=lambda: _declare_station(client), grace_s=10)
+    environment = {} if password is None else {"YARDMASTER_AGENT_PASSWORD": password}
+    return Part("station", command, environment, is_up=lambda: _declare_station(client), grace_s=10)
 
 
 # ------------------------------------------------------------ addresses
@@ -163,6 +171,10 @@ def _with_ports(settings: ServeSettings) -> ServeSettings:
     chosen = {"http": _choose("http", settings.http_at)}
     if settings.broker != "external":
         chosen["mqtt"] = _choose("mqtt", settings.mqtt_at)
+    for option in ("mqtts", "mqtts_certificates"):
+        given = getattr(settings, option)
+        if given is not None:
+            chosen[option] = _choose(option, address(given))
     return settings.model_copy(update=chosen)
 
 
@@ -173,7 +185,7 @@ def _choose(option: str, where: Address) -> str:
     while (trouble := port_trouble(where)) is not None:
         if steady() >= limit:
             raise NotStarted(
-                f"{option}: {where} cannot be used ({trouble}); choose another with --{option}, 0: a free one"
+                f"{option}: {where} cannot be used ({trouble}); choose another for {option}, 0: a free one"
             )
         time.sleep(0.1)
     return str(where)
@@ -207,10 +219,17 @@ def _declare_station(client: Client) -> bool:
     return True
 
 
-def _answers(where: Address) -> bool:
-    connection = http.client.HTTPConnection(where.host, where.port, timeout=PROBE_S)
+def _answers(url: str) -> bool:
+    """Whoever answers at our own port is our own server; its certificate is for others to check."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=PROBE_S, context=ssl._create_unverified_context())  # noqa: S323, SLF001
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=PROBE_S)
+    )
     try:
-        connection.request("GET", "/api/v1/health")
+        connection.request("GET", "/api/v1/health", headers={"Host": f"localhost:{port}"})
         return connection.getresponse().status in (200, 503)
     except (OSError, http.client.HTTPException):
         return False

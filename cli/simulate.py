@@ -17,6 +17,8 @@ def simulate(
     data_dir: Annotated[Path, typer.Option(help="Folder of the agents' journal and the robots' memory.")] = Path(
         "var/fleet"
     ),
+    passwords: Annotated[Path | None, typer.Option(help="JSON file of robot to password at the broker.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificate by which the box is known: by TLS only.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster than life.")] = None,
     http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as http://HOST:PORT.")] = None,
@@ -32,14 +34,17 @@ def simulate(
     from config.logs import set_up
     from config.settings import address
     from edge_agent.app import CannotStart
+    from edge_agent.dial import TlsFiles
     from edge_agent.link import LinkSettings
+    from edge_agent.shown import Secrets
     from edge_agent.simulator.process import run_fleet
     from schemas.topics import Topics
 
     try:
         fleet = read_fleet(fleet_file).changed(seed=seed, speed=speed, robots=robots)
         host, port = address(mqtt)
-        link = LinkSettings(host, port, Topics(topic_prefix))
+        tls = None if ca_file is None else TlsFiles(ca_file)
+        link = LinkSettings(host, port, Topics(topic_prefix), Secrets(file=passwords), tls)
         set_up("simulate", log_level, "json" if log_format == "json" else "plain")
     except BadFleet as bad:
         typer.echo("\n".join(f"error: {problem}" for problem in bad.problems), err=True)

@@ -15,6 +15,7 @@ import typer
 from cli.chores import Chore
 from cli.main import installed_version
 from cli.parts import Part, describe
+from config.certificates import CA, FOLDER
 from config.clock import steady
 from config.settings import ServeSettings
 from controller.frames import socket_path
@@ -113,7 +114,9 @@ class Supervisor:
     def _tell_ready(self) -> None:
         self._write_ready_files()
         settings = self._settings
-        typer.echo(f"Yardmaster is ready: http://{settings.http} (robots: mqtt {settings.mqtt}; {settings.data_dir})")
+        robots = [f"mqtt {settings.mqtt}"]
+        robots += [f"mqtts {where}" for where in (settings.mqtts, settings.mqtts_certificates) if where is not None]
+        typer.echo(f"Yardmaster is ready: {settings.url} (robots: {', '.join(robots)}; {settings.data_dir})")
 
     def _write_ready_files(self) -> None:
         """By rename, so that nobody reads half of it."""
@@ -127,8 +130,11 @@ class Supervisor:
     def _ready(self) -> dict[str, object]:
         settings = self._settings
         return {
-            "http": f"http://{settings.http}",
+            "http": settings.url,
             "mqtt": settings.mqtt,
+            "mqtts": settings.mqtts,
+            "mqtts_certificates": settings.mqtts_certificates,
+            "ca_file": str(settings.data_dir / FOLDER / CA) if settings.uses_own_authority else None,
             "topic_prefix": settings.topic_prefix,
             "pid": os.getpid(),
             "version": installed_version(),

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from cli.parts import die_with
@@ -31,6 +32,9 @@ class ServerSettings:
     threads: int
     log_level: str
     log_format: Literal["plain", "json"]
+    certificate: str | None = None
+    key: str | None = None
+    """Files for TLS; None: plain HTTP."""
 
     def environment(self) -> dict[str, str]:
         """As the process reads it."""
@@ -56,7 +60,7 @@ def application() -> Any:
 def main() -> None:
     """Serve until SIGTERM or the end of standard input."""
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.log import LogLevels
 
     settings = ServerSettings.from_environment(os.environ)
@@ -75,6 +79,9 @@ def main() -> None:
         blocking_threads=settings.threads,
         workers_kill_timeout=KILL_AFTER_S,
         log_level=LogLevels.error,  # it warns about 320 threads, which are meant
+        ssl_cert=Path(settings.certificate) if settings.certificate else None,
+        ssl_key=Path(settings.key) if settings.key else None,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_dictconfig=_log_config(settings),
     ).serve()
 

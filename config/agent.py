@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from config.settings import Address, BadSettings, HostPort, Long, Prefix, Secret, Short, address
+from config.settings import Address, BadSettings, HostPort, Long, Prefix, Secret, Short, address, words
 from schemas.ids import Slug
 from schemas.robot import KindOfRobot, Tag
 from schemas.topics import DEFAULT_PREFIX
@@ -16,13 +16,8 @@ from schemas.topics import DEFAULT_PREFIX
 PREFIX = "YARDMASTER_AGENT_"
 
 
-def _words(value: Any) -> Any:
-    """A list may be written as words with commas between them, as environments want it."""
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-
-Queues = Annotated[tuple[Slug, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
-Tags = Annotated[tuple[Tag, ...], NoDecode, BeforeValidator(_words), Field(max_length=32)]
+Queues = Annotated[tuple[Slug, ...], NoDecode, BeforeValidator(words), Field(max_length=32)]
+Tags = Annotated[tuple[Tag, ...], NoDecode, BeforeValidator(words), Field(max_length=32)]
 Words = Annotated[tuple[str, ...], Field(max_length=100)]
 """A program and its arguments; as an environment variable a JSON list."""
 BoxUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+/?$", max_length=300)]
@@ -44,6 +39,17 @@ class AgentSettings(BaseSettings):
     )
     mqtt: HostPort = Field("127.0.0.1:1883", description="where the broker is")
     password: Secret | None = Field(None, description="the robot's password at the broker")
+    password_file: Path | None = Field(
+        None, description="file with that password, or JSON of robot to password; read anew at each connection"
+    )
+    tls: bool | None = Field(
+        None, description="speak TLS with the broker; unset: if `ca_file` or `certificate` is given"
+    )
+    ca_file: Path | None = Field(
+        None, description="certificate by which the box is known, for broker and HTTP; unset: as the system trusts"
+    )
+    certificate: Path | None = Field(None, description="the robot's own certificate for the broker")
+    key: Path | None = Field(None, description="private key of `certificate`")
     topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic, as on the box")
     data_dir: Path | None = Field(None, description="folder of this agent's journal alone; unset: var/agents/NAME")
     http: BoxUrl | None = Field(
@@ -87,8 +93,7 @@ class AgentSettings(BaseSettings):
         for kind in ("resend", "reconnect"):
             if getattr(self, f"{kind}_first_s") > getattr(self, f"{kind}_max_s"):
                 raise ValueError(f"{kind}_first_s: at most {kind}_max_s")
-        if (self.http is None) != (self.token_file is None):
-            raise ValueError("http: needs token_file, and token_file needs http")
+        self._shown_agrees()
         for name in ("recorder", "screenshot"):
             words = getattr(self, name)
             if words and not any("{output}" in word for word in words[1:]):
@@ -97,10 +102,23 @@ class AgentSettings(BaseSettings):
             raise ValueError("capacity: more than 1 is for kind station")
         return self
 
+    def _shown_agrees(self) -> None:
+        if (self.http is None) != (self.token_file is None):
+            raise ValueError("http: needs token_file, and token_file needs http")
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password_file: or password, not both")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate: needs key, and key needs certificate")
+
     @property
     def mqtt_at(self) -> Address:
         """Where the broker is, taken apart."""
         return address(self.mqtt)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the broker is spoken to by TLS."""
+        return (self.ca_file is not None or self.certificate is not None) if self.tls is None else self.tls
 
     @property
     def uploads(self) -> bool:

@@ -1,9 +1,12 @@
 """Making and checking secrets: passwords as argon2id, tokens and sessions as long random texts kept as SHA-256."""
 
+import base64
 import hashlib
 import secrets
 
 TOKEN_PREFIX = "ymt_"  # noqa: S105 - what tokens begin with, so that scanners of source code find lost ones
+_ROUNDS, _SALT_BYTES = 101, 12
+"""Those of mosquitto_passwd."""
 _WORDS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -32,6 +35,17 @@ def hash_password(password: str) -> str:
     from argon2 import PasswordHasher
 
     return PasswordHasher().hash(password)
+
+
+def broker_hash(password: str, salt: bytes | None = None) -> str:
+    """A robot's password as mosquitto stores it: PBKDF2 with SHA-512, in few rounds.
+
+    A robot's password is 99 random bits, which nobody guesses; the broker computes this at each connection, and for
+    all robots again whenever one is added.
+    """
+    salt = salt or secrets.token_bytes(_SALT_BYTES)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
+    return "$".join(("", "7", str(_ROUNDS), *(base64.b64encode(part).decode() for part in (salt, key))))
 
 
 def check_password(stored: str | None, password: str) -> bool:

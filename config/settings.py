@@ -268,6 +268,12 @@ class ServeSettings(BaseSettings):
         return self.https
 
     @property
+    def uses_own_authority(self) -> bool:
+        """Whether the box is known by a certificate that it has made itself."""
+        wanted = self.serves_tls or self.mqtts is not None or self.mqtts_certificates is not None
+        return wanted and self.tls_certificate is None
+
+    @property
     def url(self) -> str:
         """Where the console is, for who is on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_at.host, self.http_at.host)  # noqa: S104

@@ -1,5 +1,6 @@
 """The controller's process: puts the rooms together, runs the loop, and ends when it is told to or left alone."""
 
+import json
 import logging
 import os
 import selectors
@@ -15,6 +16,7 @@ from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
 from controller.core import Core
 from controller.core_settings import CoreSettings
+from controller.doors import OWN_VARIABLE, DoorKeeper, broker_plan
 from controller.frames import socket_path
 from controller.link import Link, LinkSettings
 from controller.lock import DataInUse, DataLock
@@ -61,6 +63,8 @@ class Controller:
         self.link = Link(link_settings(settings, topics), self.selector, self.wake)
         opening.callback(self.link.close)
         self.loop = Loop(self.core, self.store, self.link, self.door, topics)
+        self.doors = door_keeper(settings, self.core, self.link)
+        self.loop.after_commit = self.doors.keep
         report = SystemReport(self.core, self.loop, self.link, self.door, self.database)
         self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
 
@@ -98,6 +102,7 @@ class Controller:
         """Turn after turn, until `stop`."""
         while not self._stopping:
             self.loop.run_once(self.selector)
+            self.doors.keep()
             if steady() >= self._upkeep_at:
                 self._upkeep()
 
@@ -126,15 +131,22 @@ def core_settings(settings: ServeSettings) -> CoreSettings:
     return CoreSettings(auto_accept=settings.accepts_unknown, **shared)
 
 
+def door_keeper(settings: ServeSettings, core: Core, link: Link) -> DoorKeeper:
+    """Who keeps the broker's doors: an idle one where the broker is not a mosquitto of our own."""
+    own = json.loads(os.environ.get(OWN_VARIABLE, "{}"))
+    plan = broker_plan(settings, own) if settings.broker == "mosquitto" and own else None
+    return DoorKeeper(plan, core.desk, link, locked=settings.locks_mqtt)
+
+
 def link_settings(settings: ServeSettings, topics: Topics) -> LinkSettings:
-    """How the controller is known to the broker; at our own broker its name is fixed, the access rules name it."""
+    """How the controller is known to the broker; at our own its name is fixed and its password new at each start."""
     password = settings.broker_password.get_secret_value() if settings.broker_password is not None else None
     external = settings.broker == "external"
     return LinkSettings(
         address=settings.mqtt_at,
         topics=topics,
         user=settings.broker_user if external else "yardmaster",
-        password=password if external else None,
+        password=password,
         reconnect_first_s=settings.reconnect_first_s,
         reconnect_max_s=settings.reconnect_max_s,
     )

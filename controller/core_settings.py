@@ -8,6 +8,7 @@ class CoreSettings:
     """Defaults are those of docs/settings.md, where each is described."""
 
     auto_accept: bool = True
+    station: bool = True
     heard_s: float = 6.0
     answer_s: float = 10.0
     silent_s: float = 25.0

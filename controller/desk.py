@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 
 from config.clock import Instant
 from controller.core_settings import CoreSettings
@@ -21,6 +22,14 @@ RESERVED = frozenset({"yardmaster"})
 """User names on the broker that no robot may have: the controller's own may read and write everything."""
 
 _VERSIONS_KEPT = 256
+
+
+class Door(StrEnum):
+    """What the broker must be told after this turn's commit."""
+
+    RELOAD = "reload"
+    RESTART = "restart"
+    """It ends no connection whose certificate was revoked."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Desk:
         self.fresh: dict[str, None] = {}
         self.versions: dict[int, FlowVersion] = {}
         self.connected = False
+        self.doors: set[Door] = set()
         self.counters: Counter[tuple[str, ...]] = Counter()
 
     @property

@@ -27,6 +27,10 @@ LONGEST_WAIT_S = 1.0
 INTERNAL = Refusal(code="internal", message="This could not be carried out because of a defect; it is in the log.")
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Trouble:
     """The store does not take commits: since when, why, and when it is tried again."""
@@ -43,6 +47,8 @@ class Loop:
         self.timings = Timings()
         self.reports: Mapping[str, Callable[[], dict[str, Any]]] = {}
         """Queries about the process itself, which the core knows nothing of."""
+        self.after_commit: Callable[[], None] = _nothing
+        """Comes before every acknowledgement and answer: a door is shut before anybody is told that it is."""
         self.trouble: Trouble | None = None
         self.defects = 0
         self._core, self._store, self._link, self._door, self._topics = core, store, link, door, topics
@@ -159,6 +165,7 @@ class Loop:
 
     def _settle(self, messages: list[Received], commands: list[Request], answers: list[Answer]) -> None:
         """The commit is on disk: acknowledge, send, answer."""
+        self.after_commit()
         for message in messages:
             self._link.ack(message)
         for letter in self._core.take():

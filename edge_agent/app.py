@@ -13,6 +13,7 @@ from typing import Any
 from config.agent import AgentSettings
 from edge_agent.agent import AgentProcess, Uploading
 from edge_agent.box_http import BoxHttp
+from edge_agent.dial import TlsFiles
 from edge_agent.drivers import DRIVERS
 from edge_agent.journal import Journal, JournalFile, NoJournal, NotWritten
 from edge_agent.link import LinkSettings
@@ -24,6 +25,7 @@ from edge_agent.protocol import AgentCore
 from edge_agent.recorded import RecordedFiles
 from edge_agent.recordings import Recordings
 from edge_agent.secret_driver import veiled
+from edge_agent.shown import Secrets
 from schemas.blocks import PURE_KINDS
 from schemas.topics import Topics
 
@@ -46,7 +48,7 @@ def run_agent(settings: AgentSettings) -> int:
 
 async def _run(settings: AgentSettings) -> int:
     with journal_in(settings.folder) as file:
-        uploads = uploading(settings.http, settings.token_file, settings.folder)
+        uploads = uploading(settings.http, settings.token_file, settings.folder, settings.ca_file)
         driver: Driver = make_driver(settings.driver_name, settings.name, driver_settings(settings))
         driver = veiled(driver, uploads[0] if uploads else None, settings.name)
         process = AgentProcess(file, uploads=uploads)
@@ -77,11 +79,17 @@ def journal_in(folder: Path) -> Iterator[JournalFile]:
             file.close()
 
 
-def uploading(http: str | None, token_file: Path | None, folder: Path) -> Uploading | None:
-    """The box over HTTP, and where recordings wait for it; None if this agent was told of neither box nor token."""
+def uploading(http: str | None, token_file: Path | None, folder: Path, ca_file: Path | None = None) -> Uploading | None:
+    """The box over HTTP, and where recordings wait for it; None if this agent was told of neither box nor token.
+
+    Raises `CannotStart`.
+    """
     if http is None or token_file is None:
         return None
-    return BoxHttp(http, token_file), RecordedFiles(folder)
+    try:
+        return BoxHttp(http, token_file, ca_file=ca_file), RecordedFiles(folder)
+    except OSError as error:
+        raise CannotStart(str(error)) from error
 
 
 def make_driver(name: str, robot: str, settings: Mapping[str, Any]) -> Driver:
@@ -146,7 +154,8 @@ def link_settings(settings: AgentSettings) -> LinkSettings:
         where.host,
         where.port,
         Topics(settings.topic_prefix),
-        password,
+        Secrets(password, settings.password_file),
+        TlsFiles(settings.ca_file, settings.certificate, settings.key) if settings.speaks_tls else None,
         settings.reconnect_first_s,
         settings.reconnect_max_s,
     )

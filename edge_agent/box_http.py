@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from edge_agent.dial import TlsFiles
+
 API = "/api/v1"
 CONNECT_S, ANSWER_S = 5.0, 30.0
 _HEAD = "HEAD"
@@ -30,15 +32,28 @@ class BoxHttp:
     """One box; calls block, so they belong in a thread, and any thread may make them.
 
     `url` is HTTP(S)://HOST:PORT. `token_file` holds the robot's token, or a JSON object from robot to token where one
-    process runs several; it is read anew for each request, so that a new token needs no restart.
+    process runs several; it is read anew for each request, so that a new token needs no restart. `ca_file` vouches for
+    the box instead of whom the system trusts; raises `BadCertificate`.
     """
 
-    def __init__(self, url: str, token_file: Path, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token_file: Path,
+        *,
+        ca_file: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self.url, self._token_file = url.rstrip("/"), token_file
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
         # A proxy of the company network does not know the box, and must not see tokens.
         self._http = httpx.Client(
-            base_url=self.url + API, timeout=timeout, trust_env=False, follow_redirects=False, transport=transport
+            base_url=self.url + API,
+            timeout=timeout,
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
+            verify=True if ca_file is None else TlsFiles(ca_file).context(),
         )
 
     def ask(

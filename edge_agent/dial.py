@@ -1,10 +1,121 @@
-"""Connecting without holding up the loop."""
+"""Connecting without holding up the loop, by TLS where that is wanted."""
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 
-async def open_socket(host: str, port: int) -> socket.socket:
+class BadCertificate(OSError):
+    """A file for TLS cannot be used; the message is a sentence for people."""
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """By whom the box may be vouched for (None: as the system trusts), and what the robot shows, if anything."""
+
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """At least TLS 1.2, name and certificate of the box checked; raises `BadCertificate`."""
+        try:
+            made = ssl.create_default_context(cafile=self.ca_file)
+            made.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.certificate is not None:
+                made.load_cert_chain(self.certificate, self.key)
+        except OSError as error:
+            files = ", ".join(str(file) for file in (self.ca_file, self.certificate, self.key) if file is not None)
+            raise BadCertificate(f"the certificates cannot be used ({files}): {error.strerror or error}") from error
+        return made
+
+
+class TlsSocket:
+    """A TLS connection that says it would block as a plain socket does, and gives all that has come."""
+
+    def __init__(self, raw: ssl.SSLSocket) -> None:
+        self._raw = raw
+
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes; a record has 16 KiB, and what is left inside TLS no selector would tell of."""
+        found = bytearray()
+        while len(found) < size:
+            try:
+                data = self._raw.recv(size - len(found))
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+                if not found:
+                    raise BlockingIOError from error
+                break
+            if not data:
+                break  # if something came before, the end is found again at the next call
+            found += data
+        return bytes(found)
+
+    def send(self, data: bytes | memoryview) -> int:
+        """What the system took; raises `BlockingIOError`."""
+        try:
+            return self._raw.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            raise BlockingIOError from error
+
+    def fileno(self) -> int:
+        """The descriptor, for the loop."""
+        return self._raw.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        """As of a socket."""
+        self._raw.setblocking(flag)
+
+    def close(self) -> None:
+        """As of a socket."""
+        self._raw.close()
+
+
+async def open_socket(host: str, port: int, tls: ssl.SSLContext | None = None) -> socket.socket | TlsSocket:
+    """A connected, non-blocking connection; raises `OSError` of the last address tried, or of the handshake."""
+    raw = await _open(host, port)
+    if tls is None:
+        return raw
+    try:
+        secured = tls.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+    except BaseException:
+        raw.close()
+        raise
+    try:
+        await _shake_hands(secured)
+    except BaseException:
+        secured.close()
+        raise
+    return TlsSocket(secured)
+
+
+async def _shake_hands(secured: ssl.SSLSocket) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            secured.do_handshake()
+        except ssl.SSLWantReadError:
+            await _ready(secured, loop.add_reader, loop.remove_reader)
+        except ssl.SSLWantWriteError:
+            await _ready(secured, loop.add_writer, loop.remove_writer)
+        else:
+            return
+
+
+async def _ready(one: ssl.SSLSocket, watch: Callable[..., None], forget: Callable[..., object]) -> None:
+    """Until the loop says that the socket can go on."""
+    is_ready = asyncio.Event()
+    watch(one, is_ready.set)
+    try:
+        await is_ready.wait()
+    finally:
+        forget(one)
+
+
+async def _open(host: str, port: int) -> socket.socket:
     """A connected, non-blocking TCP socket without Nagle's delay; raises `OSError` of the last address tried."""
     loop = asyncio.get_running_loop()
     error = OSError(f"{host} has no address")

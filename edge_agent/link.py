@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import socket
+import ssl
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from config.clock import steady
-from edge_agent.dial import open_socket
+from edge_agent.dial import TlsFiles, TlsSocket, open_socket
 from edge_agent.effects import Send
+from edge_agent.shown import Secrets
 from edge_agent.wire import BufferedSocket
 from schemas.topics import BadTopic, Topics
 
@@ -28,7 +30,27 @@ THROWN_OFF = 3
 """So often in a row thrown off sooner than that: somebody else uses this name."""
 _CONNECT_S = 10.0
 _INFLIGHT, _QUEUED, _UNANSWERED_BYTES = 100, 1000, 8 * 1024 * 1024
+_NOT_LET_IN = ("Not authorized", "Bad user name or password")
 _NOT_MQTT = (ValueError, IndexError, KeyError, struct.error)
+
+
+def refusal(robot: str, code: object) -> str:
+    """Why the broker lets nobody in, and what to do about it; it is tried again, for that may happen at any time."""
+    if str(code) in _NOT_LET_IN:
+        return (
+            f"the broker does not let {robot} in with what it shows: it is not enrolled, has another password, or was "
+            f"revoked; `yardmaster robot enrol {robot}` on the box gives it a new one, and this agent keeps trying"
+        )
+    return f"the broker refuses this agent: {code}"
+
+
+def no_way_in(error: OSError | TimeoutError) -> str:
+    """Why there is no connection, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"it is not the box that ca_file vouches for: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails: {error.reason or error}; is this the address for TLS, and the certificate still good?"
+    return str(error) or "no answer"
 
 
 class Received(NamedTuple):
@@ -48,7 +70,8 @@ class LinkSettings:
     host: str = "127.0.0.1"
     port: int = 1883
     topics: Topics = Topics()  # noqa: RUF009 - frozen
-    password: str | None = None
+    secrets: Secrets = Secrets()  # noqa: RUF009 - frozen
+    tls: TlsFiles | None = None
     reconnect_first_s: float = 0.5
     reconnect_max_s: float = 30.0
 
@@ -95,6 +118,7 @@ class Link:
         self._since = 0.0
         self._failures = self._thrown_off = 0
         self._failure: str | None = None
+        self._told = ""
         self._sizes: dict[int, int] = {}
         self._unanswered = 0
         self._dialling: asyncio.Task[None] | None = None
@@ -158,7 +182,7 @@ class Link:
             try:
                 self._adopt(await self._open())
             except (OSError, TimeoutError) as error:
-                self._log_once(f"no broker at {self._settings.host}:{self._settings.port}: {str(error) or 'no answer'}")
+                self._log_once(f"no broker at {self._settings.host}:{self._settings.port}: {no_way_in(error)}")
                 wait = self._pause()
             else:
                 return
@@ -173,10 +197,11 @@ class Link:
             self._thrown_off += 1
         return self._thrown_off >= THROWN_OFF
 
-    async def _open(self) -> socket.socket:
-        return await asyncio.wait_for(open_socket(self._settings.host, self._settings.port), _CONNECT_S)
+    async def _open(self) -> socket.socket | TlsSocket:
+        tls = None if self._settings.tls is None else self._settings.tls.context()
+        return await asyncio.wait_for(open_socket(self._settings.host, self._settings.port, tls), _CONNECT_S)
 
-    def _adopt(self, ready: socket.socket) -> None:
+    def _adopt(self, ready: socket.socket | TlsSocket) -> None:
         self._connection += 1
         self._since, self._failure = steady(), None
         self._sizes, self._unanswered = {}, 0
@@ -195,7 +220,7 @@ class Link:
             manual_ack=True,
         )
         client.own_socket = own_socket
-        client.username_pw_set(self._robot, self._settings.password)
+        client.username_pw_set(self._robot, self._settings.secrets.of(self._robot))
         client.max_inflight_messages_set(_INFLIGHT)
         client.max_queued_messages_set(_QUEUED)
         will = self._will()
@@ -243,7 +268,8 @@ class Link:
 
     def _log_once(self, reason: str) -> None:
         self.counters["connections lost or refused"] += 1
-        level = logging.WARNING if self._failures == 0 else logging.DEBUG
+        is_news, self._told = self._failures == 0 or reason != self._told, reason
+        level = logging.WARNING if is_news else logging.DEBUG
         _LOG.log(level, "%s: %s", self._robot, reason)
 
     # ------------------------------------------------------------ the loop calls these
@@ -286,7 +312,7 @@ class Link:
     # ------------------------------------------------------------ paho calls these
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: Any, properties: Any) -> None:  # noqa: ARG002
         if code.is_failure:
-            self._failure = f"the broker refuses this agent: {code}"
+            self._failure = refusal(self._robot, code)
         else:
             client.subscribe([(topic, 1) for topic in self._settings.topics.for_agent(self._robot)])
 
@@ -316,7 +342,9 @@ class Link:
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:  # noqa: ARG002
         if client is self._client:
-            self._failure = self._failure or f"the connection was lost: {code}"
+            shows = self._settings.tls is not None and self._settings.tls.certificate is not None
+            refused = "; was the certificate revoked, or is it out of date?" if shows and not self.is_up else ""
+            self._failure = self._failure or f"the connection was lost: {code}{refused}"
             # Noticed inside a call that does not look at it, publishing for one.
             self._loop.call_soon(self._check)
 

@@ -2,6 +2,8 @@
 
 import socket
 
+from edge_agent.dial import TlsSocket
+
 _CHUNK = 1 << 16
 _MOST_UNSENT = 4 * 1024 * 1024
 
@@ -9,7 +11,7 @@ _MOST_UNSENT = 4 * 1024 * 1024
 class BufferedSocket:
     """What paho sees of a connection; what it writes leaves with `flush`."""
 
-    def __init__(self, raw: socket.socket) -> None:
+    def __init__(self, raw: socket.socket | TlsSocket) -> None:
         raw.setblocking(False)
         self._raw = raw
         self._in = b""
@@ -56,7 +58,9 @@ class BufferedSocket:
         """Give the system what it takes; raises `OSError` when the connection is gone."""
         while self._out:
             try:
-                sent = self._raw.send(memoryview(self._out)[: 1 << 18])
+                # Let go of at once: an error keeps what was sent, and then nothing could be taken out of the buffer.
+                with memoryview(self._out) as whole, whole[: 1 << 18] as piece:
+                    sent = self._raw.send(piece)
             except BlockingIOError:
                 return
             del self._out[:sent]

@@ -121,6 +121,18 @@ class RobotReleaseArgs(OfRobot, Reasoned):
     """robot.release"""
 
 
+class RobotEnrolArgs(OfRobot):
+    """robot.enrol: the hash of a new password, or the serial number of a new certificate; the web has made it."""
+
+    hash: Annotated[str | None, Field(pattern=r"^\$7\$\d{1,6}\$[A-Za-z0-9+/=]{1,64}\$[A-Za-z0-9+/=]{88}$")] = None
+    serial: Annotated[str | None, Field(pattern=r"^[0-9a-f]{1,40}$")] = None
+    expires_at: int | None = None
+
+
+class RobotRevokeArgs(OfRobot, RobotNote):
+    """robot.revoke"""
+
+
 class OfQueue(Asked):
     """About one queue."""
 
@@ -197,6 +209,8 @@ COMMANDS: dict[str, type[Asked]] = {
     "robot.drain": RobotNoteArgs,
     "robot.disable": RobotNoteArgs,
     "robot.release": RobotReleaseArgs,
+    "robot.enrol": RobotEnrolArgs,
+    "robot.revoke": RobotRevokeArgs,
     "robot.live": Nothing,
     "queue.put": QueuePutArgs,
     "queue.delete": OfQueue,

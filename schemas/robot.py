@@ -1,6 +1,6 @@
 """What may be asked of robots and queues."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,15 @@ class RobotNote(Asked):
     """Enable, drain or disable, with the reason people will read."""
 
     reason: Text | None = None
+
+
+class Enrol(Asked):
+    """What a robot shall show to the broker."""
+
+    kind: Annotated[
+        Literal["password", "certificate"],
+        Field(description="certificate: one signed by the box, for the address `mqtts_certificates`"),
+    ] = "password"
 
 
 class QueuePut(Asked):

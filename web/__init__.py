@@ -31,7 +31,7 @@ def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask
         metrics=WebMetrics(),
     )
     app.extensions[EXTENSION].metrics.install(app)
-    guard.install(app, settings.allowed_hosts)
+    guard.install(app, settings.allowed_hosts, behind_proxy=settings.behind_proxy)
     errors.install(app)
     app.extensions[errors.FORMATS] = tuple(compat.FORMATS)
     for route in (*ROUTES, *compat.ROUTES):

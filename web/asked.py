@@ -152,6 +152,12 @@ class RemoveQuery(Query):
     reason: Annotated[str | None, Field(min_length=1, max_length=2000, description="required with force")] = None
 
 
+class ReasonQuery(Query):
+    """Why something is done."""
+
+    reason: Annotated[str | None, Field(min_length=1, max_length=2000, description="why; kept with the change")] = None
+
+
 class SearchQuery(PageQuery):
     """Definitions whose name or id contains a text."""
 

@@ -51,7 +51,7 @@ STATUS: dict[str, int] = {
     "job.no_failed_block": 409,
     "job.parked": 409,
     "job.attempt_changed": 409,
-    "robot.state": 409,
+    **{f"robot.{word}": 409 for word in ("state", "own", "broker")},
     **{f"{noun}.in_use": 409 for noun in ("robot", "queue", "flow", "deployment")},
     "deployment.disabled": 409,
     **{f"artifact.{word}": 409 for word in ("exists", "state", "offset", "busy", "count")},

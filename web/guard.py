@@ -6,6 +6,7 @@ from typing import TypeVar
 from flask import Flask, Response, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from schemas.decode import BadJson, check_bounds
 from schemas.ids import uuid7
@@ -14,6 +15,7 @@ from web.errors import ApiError, refused_fields
 MIB = 1024 * 1024
 DEFAULT_BYTES, FLOW_BYTES, BULK_BYTES = MIB, 2 * MIB, 8 * MIB
 MAX_DEPTH = 100
+A_YEAR_S = 31_536_000
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _ORIGIN = re.compile(r"https?://(?P<host>[^/]+)\Z")
 _PORT = re.compile(r":\d{1,5}\Z")
@@ -33,8 +35,14 @@ _HEADERS = {
 }
 
 
-def install(app: Flask, allowed_hosts: tuple[str, ...]) -> None:
-    """Check where requests come from, number them, and answer with headers that keep browsers careful."""
+def install(app: Flask, allowed_hosts: tuple[str, ...], *, behind_proxy: bool = False) -> None:
+    """Check where requests come from, number them, and answer with headers that keep browsers careful.
+
+    Of a proxy that ends TLS the nearest word about address and protocol is believed, and never one about the host: a
+    page with a name of its own could send that, too.
+    """
+    if behind_proxy:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)  # type: ignore[method-assign]
     allowed = frozenset(host.lower() for host in allowed_hosts)
 
     def before() -> None:
@@ -45,6 +53,8 @@ def install(app: Flask, allowed_hosts: tuple[str, ...]) -> None:
     def after(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.is_secure:
+            response.headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR_S}")
         response.headers["X-Request-Id"] = g.get("request_id", "")
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
@@ -58,7 +68,7 @@ def check_origin(allowed: frozenset[str]) -> None:
     """A foreign `Host` (a name made to point here) or `Origin` (another site's page) is refused; raises `ApiError`."""
     host = request.headers.get("Host", "").lower()
     if _PORT.sub("", host) not in allowed:
-        raise ApiError("auth.origin", "This box is not called by this name; see the setting for allowed hosts.")
+        raise ApiError("auth.origin", "This box is not called by this name; see the setting `names`.")
     origin = request.headers.get("Origin")
     if origin is None:
         return

@@ -65,6 +65,8 @@ def _of_commands(route: Route) -> Iterator[str]:
     yield from _CONFLICTS[route.tag]
     if route.name in ("roll_back_job", "rerun_block"):
         yield from ("job.not_debug", "job.no_failed_block")
+    if route.name == "enrol_robot":
+        yield from ("robot.own", "robot.broker")
     if route.tag == "artifacts":
         yield from ("artifact.size", "artifact.space")
     if route.keyed:

@@ -29,6 +29,16 @@ class WebSettings:
     """How long a request of a format that waits for the robot does so."""
     force_s: float = 30.0
     """After how long without a robot's answer a person's word ends a job."""
+    mqtt: str = "127.0.0.1:1883"
+    mqtts: str | None = None
+    mqtts_certificates: str | None = None
+    """Where robots connect: on this machine, by TLS with passwords, by TLS with certificates."""
+    asks_robots: bool = True
+    """Whether the broker is one that the box can have ask robots for credentials."""
+    own_authority: bool = False
+    """Whether the box is known by a certificate that it has made itself."""
+    behind_proxy: bool = False
+    """A proxy ends TLS, and what it says about who asks and how is believed."""
 
     @property
     def database(self) -> Path:

@@ -17,6 +17,7 @@ from controller.service.artifacts import ArtifactService
 from controller.service.assets import AssetService
 from controller.service.batch_rows import RowWork
 from controller.service.batches import BatchService
+from controller.service.credentials import CredentialService
 from controller.service.debug import DebugService
 from controller.service.definitions import DefinitionService
 from controller.service.floor import FloorService
@@ -59,6 +60,7 @@ class Service:
             **DebugService(desk, moves).handlers(),
             **RecordService(desk, moves, submit).handlers(),
             **robot.handlers(),
+            **CredentialService(desk).handlers(),
             **definition.handlers(),
             **FloorService(desk).handlers(),
             **ArtifactService(desk).handlers(),

@@ -9,6 +9,7 @@ from controller.errors import Refused, invalid, not_found
 from controller.memory import Robot
 from controller.moves import Moves
 from controller.payload import iso
+from controller.service.credentials import end_credential
 from controller.store import robots
 from schemas.commands import (
     Caller,
@@ -79,6 +80,8 @@ class RobotService:
             raise Refused("request.invalid", "A forced removal needs a reason.")
         for number in list(robot.slots.values()):
             self.moves.force(self.desk.memory.live[number], JobState.FAILED, caller.name, args.reason or "removed")
+        if end_credential(self.desk, robot.id, caller.name):
+            self.desk.tell("robot", "revoked", caller.name, robot=robot.id, why=args.reason)
         self.desk.change_robot(robot, removed=True, enabled=False)
         self.desk.memory.leave_targets(robot)
         self.desk.tell("robot", "removed", caller.name, robot=args.robot, why=args.reason)

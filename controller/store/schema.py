@@ -5,6 +5,7 @@ Times are UTC microseconds as integers; JSON is text. A job's place in the queue
 
 from sqlite_utils import Database, Migrations
 
+from controller.store.schema_doors import DOORS
 from controller.store.schema_integrity import INTEGRITY
 from controller.store.schema_records import ARTIFACTS, ASSETS, BATCHES, PEOPLE, SCHEDULES
 
@@ -256,3 +257,9 @@ def m0009_debug(db: Database) -> None:
 def m0010_integrity(db: Database) -> None:
     """Hash chains over moves and audit, a day each; what was found wrong with the box's data."""
     _run(db, INTEGRITY)
+
+
+@migrations()
+def m0011_doors(db: Database) -> None:
+    """Credentials of robots at the broker."""
+    _run(db, DOORS)

@@ -121,7 +121,7 @@ async def _run(
 ) -> int:
     began = steady()
     with journal_in(data_dir) as file:
-        uploads = uploading(http, token_file, data_dir)
+        uploads = uploading(http, token_file, data_dir, link.tls.ca_file if link.tls is not None else None)
         try:
             timers = LoopTimers(asyncio.get_running_loop())
             bodies = Bodies(fleet, data_dir, timers, record=uploads is not None)

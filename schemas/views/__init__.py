@@ -26,7 +26,7 @@ from schemas.views.definitions import (
     FlowRow,
     Health,
 )
-from schemas.views.fleet import HeldAttempt, Hold, Queue, QueuePage, Robot, RobotPage, UnknownRobot
+from schemas.views.fleet import HeldAttempt, Hold, NewCredential, Queue, QueuePage, Robot, RobotPage, UnknownRobot
 from schemas.views.floor import FloorPlan
 from schemas.views.jobs import (
     Attempt,
@@ -88,6 +88,7 @@ __all__ = [
     "LogPage",
     "LogRow",
     "Me",
+    "NewCredential",
     "NewToken",
     "OpenMatter",
     "OpenMatters",

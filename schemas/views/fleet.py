@@ -1,6 +1,6 @@
 """What is answered about robots and queues."""
 
-from typing import Any
+from typing import Any, Literal
 
 from schemas.status import RobotState
 from schemas.views.answers import Page, Time, View
@@ -62,6 +62,24 @@ class RobotPage(Page[Robot]):
     """A page of robots, with those that are heard but were never added."""
 
     unknown: tuple[UnknownRobot, ...] = ()
+
+
+class NewCredential(View):
+    """What a robot shows to the broker: its secret is in this answer and never shown again."""
+
+    robot: str
+    """Also its user name and client id."""
+    kind: Literal["password", "certificate"]
+    password: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    mqtt: str
+    """Where it connects, HOST:PORT."""
+    tls: bool
+    authority: str | None
+    """The certificate by which it recognises the box."""
+    without: list[str]
+    """Robots without a credential: the broker does not let them in any more."""
 
 
 class Queue(View):

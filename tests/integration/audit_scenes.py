@@ -13,9 +13,10 @@ from tests.fakes.yard import PRINT_FLOW, FakeRobot, Yard, running
 CANARY = "canary-7f3a"
 """Where a secret is given it holds this, and no row may."""
 PASSWORD_HASH = f"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${CANARY}"
+BROKER_HASH = f"$7$101$c2FsdHNhbHQ=${'QUJD' * 22}"
 TOKEN_HASH, OTHER_HASH = "ab" * 32, "cd" * 32
 SEALED = base64.b64encode(CANARY.encode()).decode()
-SECRETS = (CANARY, TOKEN_HASH, OTHER_HASH, SEALED)
+SECRETS = (CANARY, BROKER_HASH, TOKEN_HASH, OTHER_HASH, SEALED)
 END_US = 2_000_000_000_000_000
 PARAMETERS = {"colour": CANARY}
 COLOUR = {"name": "colour", "type": "String", "label": "colour", "required": False, "defaultValue": None}
@@ -197,6 +198,8 @@ SCENES: dict[str, Scene] = {
     "robot.drain": _robot(reason="tyres"),
     "robot.disable": _robot(reason="tyres"),
     "robot.release": _held_robot,
+    "robot.enrol": _robot(hash=BROKER_HASH),
+    "robot.revoke": _robot(reason="stolen"),
     "queue.put": lambda yard: _queue(yard) | {"name": "New"},
     "queue.delete": _queue,
     "flow.save": lambda _: _flow_args(),

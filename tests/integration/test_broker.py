@@ -12,7 +12,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from cli.probes import free_port
 from config.settings import Address
-from controller.broker import access_rules, amqtt_command, mosquitto_command, write_config
+from controller.broker import BrokerPlan, access_rules, amqtt_command, mosquitto_command, passwords, write_config
+from controller.store.credentials import Credential
 from schemas.topics import TO_AGENT, TO_CONTROLLER, Topics
 from tests.integration.test_link import driven
 from tests.waiting import wait_for
@@ -43,7 +44,9 @@ def process(command: list[str], port: int, log: Path) -> Iterator[None]:
 def port(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A mosquitto with the rules of the box."""
     folder, number = tmp_path_factory.mktemp("broker of a box"), free_port()
-    command = mosquitto_command(mosquitto, folder / "broker", Address("127.0.0.1", number), TOPICS)
+    plan = BrokerPlan(folder / "broker", Address("127.0.0.1", number), TOPICS)
+    write_config(plan)
+    command = mosquitto_command(mosquitto, plan.folder)
     with process(command, number, folder / "log"):
         yield number
 
@@ -137,10 +140,11 @@ def test_the_controller_works_with_these_rules(port: int, someone: Callable[...,
 
 
 def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
-    folder = tmp_path / "broker"
+    plan = BrokerPlan(tmp_path / "broker", Address("127.0.0.1", 1), TOPICS)
     for _ in range(2):
-        config = write_config(folder, Address("127.0.0.1", 1), TOPICS)
-    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == {"acl": 0o600, config.name: 0o600}
+        config = write_config(plan, [])
+    files = dict.fromkeys(("acl", "passwords", config.name), 0o600)
+    assert {file.name: file.stat().st_mode & 0o777 for file in plan.folder.iterdir()} == files
 
 
 def test_rules_name_every_kind_once() -> None:
@@ -149,6 +153,19 @@ def test_rules_name_every_kind_once() -> None:
         assert rules.count(f"pattern read {TOPICS.of('%u', kind)}\n") == 1
     for kind in TO_CONTROLLER:
         assert rules.count(f"pattern write {TOPICS.of('%u', kind)}\n") == 1
+
+
+def test_with_credentials_everybody_has_rules_of_his_own() -> None:
+    rules = access_rules(TOPICS, [Credential("r1", "$7$"), Credential("r2", None)], ("yardmaster", "station"))
+    users = [line.removeprefix("user ") for line in rules.splitlines() if line.startswith("user ")]
+    assert users == ["yardmaster", "station", "r1", "r2"]
+    assert "pattern" not in rules
+    assert f"user r2\ntopic read {TOPICS.of('r2', TO_AGENT[0])}\n" in rules
+
+
+def test_the_box_comes_before_a_robot_of_the_same_name() -> None:
+    text = passwords({"station": "own"}, [Credential("r1", "one"), Credential("station", "x"), Credential("r2", None)])
+    assert text == "r1:one\nstation:own\n", "and who shows a certificate has no password"
 
 
 def test_the_broker_of_demos_works(tmp_path: Path) -> None:

@@ -41,8 +41,13 @@ def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ({"http": "nowhere"}, ("http", "HOST:PORT", "--http", "YARDMASTER_HTTP")),
         ({"mqtt": "127.0.0.1:70000"}, ("mqtt", "0 to 65535")),
         ({"http": "127.0.0.1:²"}, ("http", "HOST:PORT")),
-        ({"http": "0.0.0.0:8080"}, ("http", "passwords", "loopback")),
-        ({"mqtt": "192.168.0.1:1883"}, ("mqtt", "no passwords", "external")),
+        ({"http": "0.0.0.0:8080", "https": False}, ("https", "passwords", "loopback")),
+        ({"mqtt": "192.168.0.1:1883"}, ("mqtt", "loopback", "mqtts", "external")),
+        ({"broker": "amqtt", "mqtts": "0.0.0.0:8883"}, ("amqtt", "mqtts", "mosquitto")),
+        ({"broker": "external", "mqtt_passwords": "on"}, ("external", "mqtt_passwords")),
+        ({"tls_key": "/box.key"}, ("tls_certificate", "tls_key")),
+        ({"demo": True, "behind_proxy": True}, ("demo", "proxy")),
+        ({"names": "a b"}, ("names",)),
         ({"broker": "external", "mqtt": "broker.example:0"}, ("mqtt", "port")),
         ({"broker": "hivemq"}, ("broker", "mosquitto", "amqtt")),
         ({"web_threads": 5}, ("web_threads", "72")),
@@ -115,16 +120,48 @@ def test_the_core_gets_every_duration() -> None:
     assert core_settings(load()) == CoreSettings(), "the defaults of both are the same"
 
 
-def test_only_an_external_broker_gets_a_password() -> None:
+def test_the_name_at_an_external_broker_is_a_setting_at_our_own_it_is_fixed() -> None:
     remote: dict[str, Any] = {
         "broker": "external",
         "mqtt": "broker.example:1883",
         "broker_user": "box",
         "broker_password": "hidden",
     }
-    there, here = (link_settings(load(**flags), Topics()) for flags in (remote, dict[str, Any](broker_user="box")))
+    there, here = (
+        link_settings(load(**flags), Topics())
+        for flags in (remote, remote | {"broker": "mosquitto", "mqtt": "127.0.0.1:1"})
+    )
     assert (there.user, there.password) == ("box", "hidden")
-    assert (here.user, here.password) == ("yardmaster", None)
+    assert (here.user, here.password) == ("yardmaster", "hidden")
+
+
+@pytest.mark.parametrize(
+    ("flags", "tls", "url"),
+    [
+        ({}, False, "http://127.0.0.1:8080"),
+        ({"https": True}, True, "https://127.0.0.1:8080"),
+        ({"http": "0.0.0.0:8443"}, True, "https://127.0.0.1:8443"),
+        ({"http": "[::]:8443"}, True, "https://[::1]:8443"),
+        ({"http": "0.0.0.0:80", "behind_proxy": True}, False, "http://127.0.0.1:80"),
+        ({"http": "0.0.0.0:80", "behind_proxy": True, "https": False}, False, "http://127.0.0.1:80"),
+        ({"http": "box.example:443", "https": True, "behind_proxy": True}, True, "https://box.example:443"),
+    ],
+)
+def test_http_that_others_can_reach_is_encrypted(flags: dict[str, Any], tls: bool, url: str) -> None:
+    settings = load(**flags)
+    assert (settings.serves_tls, settings.url) == (tls, url)
+
+
+def test_robots_elsewhere_need_credentials_and_are_not_taken_by_themselves() -> None:
+    assert (load().locks_mqtt, load().accepts_unknown) == (False, True)
+    for flags in ({"mqtts": "0.0.0.0:8883"}, {"mqtts_certificates": "0.0.0.0:8884"}):
+        assert (load(**flags).locks_mqtt, load(**flags).accepts_unknown) == (True, False)  # type: ignore[arg-type]
+    assert load(mqtt_passwords="on").locks_mqtt
+
+
+def test_names_are_words_with_commas_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YARDMASTER_NAMES", "box.example, 192.168.1.5")
+    assert load().names == ("box.example", "192.168.1.5")
 
 
 def test_the_documentation_is_made_from_the_model() -> None:

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
+
+from flask import request
 
 from controller.store import queries
 from controller.store.queries import StoredRobot
 from schemas.commands import Caller
 from schemas.job import Reasoned
-from schemas.robot import RobotNote, RobotPut
+from schemas.robot import Enrol, RobotNote, RobotPut
 from schemas.status import RobotState
-from schemas.views import EventPage, HeldAttempt, Robot, RobotPage, UnknownRobot
-from web.asked import OrderedQuery, RemoveQuery, RobotsQuery
+from schemas.views import EventPage, HeldAttempt, NewCredential, Robot, RobotPage, UnknownRobot
+from web import enrolment
+from web.asked import OrderedQuery, ReasonQuery, RemoveQuery, RobotsQuery
 from web.backend import Backend
 from web.errors import invalid, not_found
 from web.routes import Call, Reply, Routes
@@ -194,3 +198,27 @@ def disable_robot(call: Call) -> Reply:
 def release_robot(call: Call) -> Reply:
     """End its holds by the word of a person who saw it; refused while it says that it moves."""
     return _switch(call, "robot.release")
+
+
+@routes.command(
+    "POST", "/robots/<robot>/credential", role="admin", keyed=False,
+    answers={201: NewCredential}, body=Enrol, body_optional=True,
+)  # fmt: skip
+def enrol_robot(call: Call) -> Reply:
+    """Give it a password, or a certificate, for the broker: its only one from now on, and shown only now."""
+    name, settings = slug(call, "robot"), call.backend.settings
+    with call.backend.reader.reading() as db:
+        if not queries.stored_robots(db, name):
+            raise not_found("robot", name)
+    made = enrolment.make(settings, name, call.body.kind)
+    done = call.backend.ask("robot.enrol", {"robot": name} | made.args, call.caller)
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return Reply(enrolment.answer(settings, made, name, done.ok["without"], host), 201)
+
+
+@routes.command("DELETE", "/robots/<robot>/credential", role="admin", answers={204: None}, query=ReasonQuery)
+def revoke_robot(call: Call) -> Reply:
+    """Let it in no more: its credential and its tokens open nothing, its connection ends, and it gets no work."""
+    query: ReasonQuery = call.query
+    call.backend.ask("robot.revoke", {"robot": slug(call, "robot")} | query.model_dump(), call.caller)
+    return Reply(status=204)

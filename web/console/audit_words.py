@@ -30,6 +30,8 @@ ACTIONS: dict[str, str] = {
     "robot.drain": N_("drained a robot"),
     "robot.disable": N_("disabled a robot"),
     "robot.release": N_("released a robot from hold"),
+    "robot.enrol": N_("gave a robot a credential"),
+    "robot.revoke": N_("revoked a robot's credential"),
     "queue.put": N_("changed a queue"),
     "queue.delete": N_("removed a queue"),
     "flow.save": N_("saved a flow"),

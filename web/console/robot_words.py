@@ -60,6 +60,8 @@ _EVENTS: dict[str, str] = {
     "drained": N_("Drained"),
     "disabled": N_("Disabled"),
     "removed": N_("Removed"),
+    "enrolled": N_("Given a credential"),
+    "revoked": N_("Credential revoked"),
     "hold": N_("Put on hold"),
     "hold ended": N_("Hold ended"),
     "journal adopted": N_("New journal adopted"),

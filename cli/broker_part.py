@@ -1,0 +1,138 @@
+"""The broker as a part of the box: which one, who may come in, and the certificates that it and the web show."""
+
+import json
+import logging
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from cli.parts import Part
+from cli.probes import find_mosquitto
+from cli.supervisor import NotStarted
+from config.certificates import CA, FOLDER, Authority, fingerprint, machine_names
+from config.credentials import broker_hash
+from config.settings import PART_VARIABLE, ServeSettings, address
+from controller.broker import (
+    AMQTT_LIMITS,
+    CONTROLLER,
+    BrokerPlan,
+    Robots,
+    amqtt_command,
+    mosquitto_command,
+    write_config,
+)
+from controller.doors import OWN_VARIABLE, broker_plan, let_in, write_revoked
+from controller.store.queries import Reader, Unreadable
+
+log = logging.getLogger(__name__)
+
+STATION = "station"
+
+
+def with_broker(settings: ServeSettings) -> ServeSettings:
+    """Settings that name the broker which is there; raises `NotStarted`."""
+    if settings.broker not in ("auto", "mosquitto"):
+        return settings
+    if find_mosquitto() is not None:
+        return settings.model_copy(update={"broker": "mosquitto"})
+    if settings.broker == "mosquitto" or settings.locks_mqtt:
+        raise NotStarted("mosquitto was not found: install it, or name it in YARDMASTER_MOSQUITTO")
+    return settings.model_copy(update={"broker": "amqtt"})
+
+
+class OwnClients(NamedTuple):
+    """What the box's own clients show to its broker, and what the broker knows of it, by user name."""
+
+    passwords: Mapping[str, str]
+    hashes: Mapping[str, str]
+
+
+def own_clients(settings: ServeSettings) -> OwnClients:
+    """The controller and the station; their passwords are new at each start, and on no disk but as hashes."""
+    names = (CONTROLLER, *([STATION] if settings.station else [])) if settings.broker == "mosquitto" else ()
+    passwords = {name: secrets.token_urlsafe(32) for name in names}
+    return OwnClients(passwords, {name: broker_hash(password) for name, password in passwords.items()})
+
+
+def broker_part(settings: ServeSettings, own: OwnClients, is_up: Callable[[], bool]) -> Part:
+    """The process of the box's own broker."""
+    program = find_mosquitto()
+    if settings.broker == "amqtt" or program is None:
+        log.warning(AMQTT_LIMITS)
+        return Part("broker", amqtt_command(settings.mqtt_at), is_up=is_up)
+    plan = broker_plan(settings, own.hashes)
+    return Part("broker", mosquitto_command(program, plan.folder), is_up=is_up, prepare=lambda: prepare(settings, plan))
+
+
+def prepare(settings: ServeSettings, plan: BrokerPlan) -> None:
+    """Write all that mosquitto reads, before each start of it; raises `NotStarted` for certificates it cannot use."""
+    robots: Robots = []
+    try:
+        with Reader(settings.data_dir / "yardmaster.db").reading() as db:
+            robots = let_in(db, locked=settings.locks_mqtt)
+            make_certificates(settings)
+            write_revoked(plan, db)
+    except Unreadable as error:  # nobody but the controller comes in, which says more when it can read
+        log.error("who may come in cannot be read: %s", error)
+    write_config(plan, robots)
+
+
+def make_certificates(settings: ServeSettings) -> None:
+    """The box's own certificate, where one is needed and none was given; raises `NotStarted`."""
+    if not settings.uses_own_authority and settings.mqtts_certificates is None:
+        return
+    try:
+        authority = Authority.load(settings.data_dir / FOLDER)
+        if settings.uses_own_authority:
+            listeners = (settings.http, settings.mqtts, settings.mqtts_certificates)
+            hosts = [address(where).host for where in listeners if where is not None]
+            authority.for_box(machine_names((*settings.names, *hosts)))
+    except (OSError, ValueError) as error:
+        raise NotStarted(f"the certificate of the box cannot be made or read: {error}") from error
+
+
+def http_files(settings: ServeSettings) -> tuple[str | None, str | None]:
+    """Certificate and key that the web server shows, if it speaks TLS."""
+    if not settings.serves_tls:
+        return None, None
+    plan = broker_plan(settings, {})
+    if plan.tls is None:
+        return None, None
+    return str(plan.tls.certificate), str(plan.tls.key)
+
+
+def show_certificate(settings: ServeSettings) -> None:
+    """Make it where it is needed, and say by what people and robots recognise it."""
+    make_certificates(settings)
+    if not settings.uses_own_authority:
+        return
+    certificate = settings.data_dir / FOLDER / CA
+    sys.stderr.write(
+        f"This box has made its own certificate. Whoever trusts {certificate} knows the box by it.\n"
+        f"  SHA-256 of the authority: {_mark(certificate)}\n"
+        f"  SHA-256 of the box:       {_mark(certificate.with_name('box.pem'))}\n"
+    )
+
+
+def _mark(certificate: Path) -> str:
+    try:
+        return fingerprint(certificate)
+    except (OSError, ValueError) as error:
+        raise NotStarted(f"{certificate} cannot be read: {error}") from error
+
+
+def controller_environment(settings: ServeSettings, own: OwnClients) -> dict[str, str]:
+    """What the controller is told: the settings, its own password, and the hashes that it keeps for the broker."""
+    password = own.passwords.get(CONTROLLER)
+    if password is not None:
+        settings = settings.model_copy(update={"broker_password": SecretStr(password)})
+    return {PART_VARIABLE: settings.model_dump_json(), OWN_VARIABLE: json.dumps(dict(own.hashes))}
+
+
+def as_host(name: str) -> str:
+    """A name or address as browsers write it into `Host`."""
+    return f"[{name}]" if ":" in name else name

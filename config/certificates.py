@@ -1,0 +1,223 @@
+"""The box's own authority: makes the box's certificate, signs those of robots, and lists those that were revoked."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+FOLDER, CA, CA_KEY, SERVER, SERVER_KEY, REVOKED = "tls", "ca.pem", "ca.key", "box.pem", "box.key", "revoked.pem"
+CA_DAYS, BOX_DAYS, ROBOT_DAYS = 7300, 825, 1825
+RENEW_DAYS = 180
+"""At a start with fewer days left the box's certificate is made anew."""
+_SKEW = timedelta(days=1)
+"""Clocks of robots may be behind."""
+
+
+class Signed(NamedTuple):
+    """A certificate with its key, as PEM; shown once, kept nowhere but with whoever asked for it."""
+
+    certificate: str
+    key: str
+    serial: str
+    ends_us: int
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Certificate and key of the authority, in a folder that is the box's user's alone."""
+
+    folder: Path
+    certificate: "x509.Certificate"
+    key: "EllipticCurvePrivateKey"
+
+    @classmethod
+    def load(cls, folder: Path) -> "Authority":
+        """The authority of a box, made the first time; raises `OSError` or `ValueError`."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        if not (folder / CA).exists():
+            _make_authority(folder)
+        certificate = x509.load_pem_x509_certificate((folder / CA).read_bytes())
+        key = load_pem_private_key((folder / CA_KEY).read_bytes(), None)
+        if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError(f"{folder / CA_KEY} is not the key of {folder / CA}")
+        return cls(folder, certificate, key)
+
+    @property
+    def pem(self) -> str:
+        """The certificate that robots and browsers are given to know the box by."""
+        return (self.folder / CA).read_text(encoding="ascii")
+
+    def for_box(self, names: Sequence[str]) -> tuple[Path, Path]:
+        """Certificate and key of the box under these names and addresses; made when there is none that will do."""
+        certificate, key = self.folder / SERVER, self.folder / SERVER_KEY
+        if not self._will_do(certificate, key, names):
+            made = self._sign(names[0], BOX_DAYS, names)
+            write_private(key, made.key)
+            write_private(certificate, made.certificate + self.pem)
+        return certificate, key
+
+    def for_robot(self, robot: str) -> Signed:
+        """A new certificate that says who a robot is."""
+        return self._sign(robot, ROBOT_DAYS, None)
+
+    def write_revoked(self, serials: Iterable[tuple[int, int]]) -> Path:
+        """The list of what is good for nothing any more: numbers and times in UTC microseconds."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
+        # One that is out of date would keep every robot out: it is made anew at each start and each change.
+        builder = builder.last_update(now - _SKEW).next_update(now + timedelta(days=CA_DAYS))
+        for serial, us in serials:
+            one = x509.RevokedCertificateBuilder().serial_number(serial)
+            builder = builder.add_revoked_certificate(
+                one.revocation_date(datetime.fromtimestamp(us // 10**6, UTC)).build()
+            )
+        text = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        write_private(self.folder / REVOKED, text.decode())
+        return self.folder / REVOKED
+
+    def _will_do(self, certificate: Path, key: Path, names: Sequence[str]) -> bool:
+        from cryptography import x509
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            found = x509.load_pem_x509_certificate(certificate.read_bytes())
+            found.verify_directly_issued_by(self.certificate)
+            named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (FileNotFoundError, ValueError, InvalidSignature, x509.ExtensionNotFound):
+            return False
+        left = found.not_valid_after_utc - datetime.now(UTC)
+        return key.exists() and left > timedelta(days=RENEW_DAYS) and set(_general(names)) <= set(named)
+
+    def _sign(self, name: str, days: int, names: Sequence[str] | None) -> Signed:
+        """A certificate for a server of these names, or (None) for a client."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.x509.oid import ExtendedKeyUsageOID
+
+        key = _new_key()
+        use = ExtendedKeyUsageOID.CLIENT_AUTH if names is None else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = _begun(_called(name), self.certificate.subject, key, days)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
+        if names is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName(_general(names)), critical=False)
+        made = builder.sign(self.key, hashes.SHA256())
+        pem = made.public_bytes(serialization.Encoding.PEM).decode()
+        return Signed(pem, _as_pem(key), f"{made.serial_number:x}", int(made.not_valid_after_utc.timestamp()) * 10**6)
+
+
+def fingerprint(certificate: Path) -> str:
+    """SHA-256 of the first certificate of a file, as browsers show it; raises `OSError` or `ValueError`."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def machine_names(more: Sequence[str] = ()) -> list[str]:
+    """Every name and address that this machine can be reached by, as far as it knows; `more` come first."""
+    import psutil
+
+    found = [*more, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+    for addresses in psutil.net_if_addrs().values():
+        found += [one.address.partition("%")[0] for one in addresses if one.family in (socket.AF_INET, socket.AF_INET6)]
+    return list(dict.fromkeys(name for name in found if name and not _is_nowhere(name)))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, readable by this user only."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _is_nowhere(name: str) -> bool:
+    """What a listener may be told, and nobody can call."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_unspecified or address.is_link_local
+
+
+def _general(names: Sequence[str]) -> "list[x509.GeneralName]":
+    from cryptography import x509
+
+    found: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
+
+
+def _called(name: str) -> "x509.Name":
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _new_key() -> "EllipticCurvePrivateKey":
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _as_pem(key: "EllipticCurvePrivateKey") -> str:
+    from cryptography.hazmat.primitives import serialization
+
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, plain).decode()
+
+
+def _begun(
+    subject: "x509.Name", issuer: "x509.Name", key: "EllipticCurvePrivateKey", days: int
+) -> "x509.CertificateBuilder":
+    from cryptography import x509
+
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - _SKEW).not_valid_after(now + timedelta(days=days))
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+
+
+def _make_authority(folder: Path) -> None:
+    """The key first: a certificate without its key would be taken for whole."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key, name = _new_key(), _called(f"Yardmaster {socket.gethostname()}")
+    usage = dict.fromkeys(
+        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+         "encipher_only", "decipher_only"), False,
+    )  # fmt: skip
+    builder = _begun(name, name, key, CA_DAYS)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
+    made = builder.sign(key, hashes.SHA256())
+    write_private(folder / CA_KEY, _as_pem(key))
+    write_private(folder / CA, made.public_bytes(serialization.Encoding.PEM).decode())
