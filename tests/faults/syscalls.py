@@ -25,12 +25,11 @@ class AtCalls(Fault):
     calls: tuple[str, ...] = CALLS
 
     def __init__(self) -> None:
-        self._turn: Iterator[tuple[int, str]] = itertools.product(itertools.count(1), self.calls)
+        self._turn: Iterator[tuple[int, str]] = ((k, call) for k in itertools.count(1) for call in self.calls)
         self.reached = 0
 
     def note(self, scene: Scene) -> str:
-        k, call = next(self._turn)
-        return f"{self.reached} deaths so far at {', '.join(self.calls)}; next {call} {k}"
+        return f"{self.reached} deaths at the first calls of {', '.join(self.calls)}"
 
 
 class ControllerAtCalls(AtCalls):
