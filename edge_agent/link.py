@@ -118,6 +118,8 @@ class Link:
         self._since = 0.0
         self._failures = self._thrown_off = 0
         self._failure: str | None = None
+        self._by_broker = False
+        """The broker ended the connection; a bad network breaks it, which says nothing about other agents."""
         self._told = ""
         self._sizes: dict[int, int] = {}
         self._unanswered = 0
@@ -203,7 +205,7 @@ class Link:
 
     def _adopt(self, ready: socket.socket | TlsSocket) -> None:
         self._connection += 1
-        self._since, self._failure = steady(), None
+        self._since, self._failure, self._by_broker = steady(), None, False
         self._sizes, self._unanswered = {}, 0
         self._socket = BufferedSocket(ready)
         self._client = self._new_client(self._socket)
@@ -244,7 +246,7 @@ class Link:
             self._listener.link_down()
         if not self._is_closed:
             self._log_once(reason)
-            dial = self._dial(self._pause(), thrown_off=was_up and not was_good)
+            dial = self._dial(self._pause(), thrown_off=was_up and not was_good and self._by_broker)
             self._dialling = self._loop.create_task(dial)
 
     def _hang_up(self) -> None:
@@ -355,8 +357,9 @@ class Link:
     def _on_socket_close(self, client: Any, data: Any, sock: Any) -> None:  # noqa: ARG002
         """While the descriptor is still ours: its number may be given away at once."""
         self._forget(sock)
-        if sock is self._socket:
-            self._socket = None
+        own = self._socket
+        if own is not None and sock is own:
+            self._by_broker, self._socket = own.ended, None
 
     def _forget(self, sock: BufferedSocket) -> None:
         self._is_writing = False

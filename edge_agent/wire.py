@@ -18,6 +18,8 @@ class BufferedSocket:
         self._at = 0
         self._out = bytearray()
         self._is_last = False
+        self.ended = False
+        """The other side has ended the connection; one that broke on its way just fails."""
         self.dry = False
         """The last read found nothing; it may find something once the system says so."""
 
@@ -45,6 +47,7 @@ class BufferedSocket:
         except BlockingIOError:
             self.dry = True
             raise
+        self.ended = not self._in
         self._is_last = 0 < len(self._in) < _CHUNK
 
     def send(self, buffer: bytes | bytearray) -> int:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 import threading
 import zlib
 from collections.abc import Coroutine
@@ -99,10 +101,13 @@ class Proxy:
         self._writers |= both
         who = bytearray()
         ways = (self._pump("up", reader, far_writer, who), self._pump("down", far_reader, writer, who))
-        await asyncio.wait([asyncio.ensure_future(way) for way in ways], return_when=asyncio.FIRST_COMPLETED)
+        tasks = [asyncio.ensure_future(way) for way in ways]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
         self._writers -= both
         for one in both:
-            one.transport.abort()
+            _break(one)
 
     async def _pump(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, who: bytearray) -> None:
         with contextlib.suppress(OSError):
@@ -137,4 +142,12 @@ class Proxy:
 
     async def _cut(self) -> None:
         for writer in tuple(self._writers):
-            writer.transport.abort()
+            _break(writer)
+
+
+def _break(writer: asyncio.StreamWriter) -> None:
+    """A reset, as from a network that has lost the connection; an orderly end would be the other side's own word."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
