@@ -1,6 +1,7 @@
 """Who the broker lets in, kept true: its files are written after the commit that changed them, and it is told."""
 
 import logging
+import math
 import signal
 import sqlite3
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 OWN_VARIABLE = "YARDMASTER_BROKER_OWN"
 """The hashed passwords of the box's own clients as JSON, from `yardmaster serve` to the controller."""
 RETRY_S = 1.0
+AGAIN_S = 1.0
+"""mosquitto forgets a signal that comes while it reads its files for an earlier one, so it is told once more."""
 
 
 def broker_plan(settings: ServeSettings, own: Mapping[str, str]) -> BrokerPlan:
@@ -54,6 +57,7 @@ class DoorKeeper:
         self._plan, self._desk, self._link, self._locked = plan, desk, link, locked
         self._seen = -1
         self._retry_at = 0.0
+        self._again_at = math.inf
 
     def keep(self) -> None:
         """After a commit, and in between: what the broker reads is what the database says.
@@ -61,6 +65,9 @@ class DoorKeeper:
         A broker that was started meanwhile may have been given what was true a moment before, so each new connection
         counts as a change.
         """
+        if steady() >= self._again_at:
+            self._reload()
+            self._again_at = math.inf
         if not self._desk.doors and self._seen == self._link.connection:
             return
         if self._plan is None or steady() < self._retry_at:
@@ -84,7 +91,12 @@ class DoorKeeper:
             log.warning("a certificate was revoked: the broker is started again, which ends its connection")
             tell_mosquitto(plan.folder, signal.SIGTERM)
         elif changed:
-            tell_mosquitto(plan.folder, signal.SIGHUP)
+            self._reload()
+            self._again_at = steady() + AGAIN_S
+
+    def _reload(self) -> None:
+        if self._plan is not None:
+            tell_mosquitto(self._plan.folder, signal.SIGHUP)
 
 
 def _text(path: Path) -> str | None:

@@ -107,6 +107,7 @@ def test_a_password_opens_by_tls_and_not_without(at_home: House) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*TLSv1_1")
 def test_old_tls_is_not_spoken(at_home: House) -> None:
     for which in ("mqtts", "mqtts_certificates"):
         old = trusting(at_home.folder, at_home.folder / "c1")

@@ -1,0 +1,106 @@
+"""The box's own authority: made once, trusted by whoever has its certificate, renewed before it ends."""
+
+import ssl
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from config import certificates
+from config.certificates import Authority, fingerprint, machine_names
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A new one."""
+    return Authority.load(tmp_path / "tls")
+
+
+def read(path: Path) -> x509.Certificate:
+    """The first certificate of a file."""
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def test_it_is_made_once_and_for_its_owner_only(authority: Authority) -> None:
+    again = Authority.load(authority.folder)
+    assert again.certificate == authority.certificate
+    authority.for_box(["localhost"])
+    authority.write_revoked([])
+    assert {stat.S_IMODE(file.stat().st_mode) for file in authority.folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(authority.folder.stat().st_mode) == 0o700
+    assert len(fingerprint(authority.folder / "ca.pem").split(":")) == 32
+
+
+def test_a_key_that_is_another_ones_is_refused(authority: Authority, tmp_path: Path) -> None:
+    other = Authority.load(tmp_path / "other")
+    (authority.folder / "ca.key").write_bytes((other.folder / "ca.key").read_bytes())
+    with pytest.raises(ValueError, match=r"ca\.key"):
+        Authority.load(authority.folder)
+
+
+def test_the_box_keeps_its_certificate_until_names_or_time_ask_for_another(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = authority.for_box(["box.example", "192.168.1.5"])
+    first = read(path)
+    assert read(authority.for_box(["box.example"])[0]) == first
+    assert read(authority.for_box(["box.example", "10.0.0.1"])[0]) != first
+    second = read(path)
+    monkeypatch.setattr(certificates, "RENEW_DAYS", certificates.BOX_DAYS + 1)
+    assert read(authority.for_box(["box.example", "10.0.0.1"])[0]) != second
+    path.write_text("damaged")
+    assert read(authority.for_box(["box.example"])[0]).issuer == authority.certificate.subject
+
+
+def test_strict_checkers_accept_what_it_signs(authority: Authority) -> None:
+    certificate, key = authority.for_box(["box.example", "::1"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=authority.folder / "ca.pem")
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    for name in ("box.example", "::1"):
+        shake_hands(client, server, name)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(client, server, "other.example")
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    """A handshake in memory; raises what the client says."""
+    there, here = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(there, here, server_hostname=name)
+    theirs = server.wrap_bio(here, there, server_side=True)
+    for side in (ours, theirs, ours, theirs):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+
+
+def test_a_robots_certificate_says_its_name_and_serves_nobody(authority: Authority) -> None:
+    made = authority.for_robot("r1")
+    found = x509.load_pem_x509_certificate(made.certificate.encode())
+    found.verify_directly_issued_by(authority.certificate)
+    assert found.subject.rfc4514_string() == "CN=r1"
+    use = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(use) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert int(made.serial, 16) == found.serial_number
+    assert abs(made.ends_us / 1e6 - (datetime.now(UTC) + timedelta(days=certificates.ROBOT_DAYS)).timestamp()) < 3600
+
+
+def test_the_list_of_revoked_ones_is_signed_and_lasts(authority: Authority) -> None:
+    path = authority.write_revoked([(0xAB, 1_700_000_000_000_000)])
+    found = x509.load_pem_x509_crl(path.read_bytes())
+    assert found.is_signature_valid(authority.key.public_key())
+    assert [one.serial_number for one in found] == [0xAB]
+    assert found.next_update_utc is not None
+    assert found.next_update_utc - datetime.now(UTC) > timedelta(days=3650)
+
+
+def test_names_of_this_machine_are_such_that_somebody_can_call() -> None:
+    names = machine_names(("box.example", "0.0.0.0", "::"))
+    assert names[0] == "box.example"
+    assert {"localhost", "127.0.0.1", "::1"} <= set(names)
+    assert not {"0.0.0.0", "::"} & set(names)
+    assert len(names) == len(set(names))

@@ -1,0 +1,133 @@
+"""The keeper of the doors: the broker reads what the database says, whatever goes wrong on the way there."""
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.credentials import broker_hash
+from config.settings import Address
+from controller import doors
+from controller.broker import PASSWORDS, RULES, BrokerPlan, tell_mosquitto, write_config
+from controller.desk import Door
+from controller.doors import AGAIN_S, RETRY_S, DoorKeeper
+from schemas.topics import Topics
+from tests.fakes.yard import Yard
+
+HASH = broker_hash("one")
+
+
+@dataclass
+class Connection:
+    """As much of a link as matters here."""
+
+    connection: int = 1
+
+
+class Scene:
+    """A keeper whose clock and broker belong to the test."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, locked: bool = False) -> None:
+        self.now, self.told, self.link = 100.0, list[signal.Signals](), Connection()
+        monkeypatch.setattr(doors, "steady", lambda: self.now)
+        monkeypatch.setattr(doors, "tell_mosquitto", lambda _folder, number: self.told.append(number))
+        self.yard = Yard()
+        self.yard.must("robot.put", robot="r1")
+        self.plan = BrokerPlan(folder, Address("127.0.0.1", 1), Topics(), {"yardmaster": "own"})
+        link: Any = self.link
+        self.keeper = DoorKeeper(self.plan, self.yard.core.desk, link, locked=locked)
+
+    def after(self, seconds: float) -> list[signal.Signals]:
+        """What the broker is told then."""
+        self.now += seconds
+        self.keeper.keep()
+        told, self.told[:] = list(self.told), []
+        return told
+
+    def text(self, name: str) -> str:
+        return (self.plan.folder / name).read_text()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Nobody is enrolled, and the broker runs with what was written at the start."""
+    made = Scene(tmp_path / "broker", monkeypatch)
+    write_config(made.plan)
+    assert made.after(0) == []
+    return made
+
+
+def test_the_first_credential_locks_the_door(scene: Scene) -> None:
+    assert "pattern" in scene.text(RULES)
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    assert scene.after(0) == [signal.SIGHUP]
+    assert "pattern" not in scene.text(RULES)
+    assert scene.text(PASSWORDS) == f"r1:{HASH}\nyardmaster:own\n"
+    scene.yard.must("robot.revoke", robot="r1")
+    assert scene.after(0) == [signal.SIGHUP]
+    assert scene.text(PASSWORDS) == "yardmaster:own\n"
+    assert "r1" not in scene.text(RULES)
+
+
+def test_the_broker_is_told_once_more_for_it_may_have_been_busy(scene: Scene) -> None:
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    assert scene.after(0) == [signal.SIGHUP]
+    assert scene.after(AGAIN_S / 2) == []
+    assert scene.after(AGAIN_S) == [signal.SIGHUP]
+    assert scene.after(60) == []
+
+
+def test_what_cannot_be_written_is_tried_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    with monkeypatch.context() as patched:
+        patched.setattr(doors, "write_config", full)
+        assert scene.after(0) == []
+    assert scene.after(RETRY_S / 2) == []
+    assert scene.after(RETRY_S) == [signal.SIGHUP]
+    assert HASH in scene.text(PASSWORDS)
+
+
+def test_a_broker_that_was_started_with_what_was_true_before_is_told(scene: Scene) -> None:
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    scene.after(0)
+    scene.after(60)
+    (scene.plan.folder / PASSWORDS).write_text("r1:old\n")
+    assert scene.after(0) == []
+    scene.link.connection += 1
+    assert scene.after(0) == [signal.SIGHUP]
+    assert HASH in scene.text(PASSWORDS)
+
+
+def test_a_revoked_certificate_starts_the_broker_again(scene: Scene) -> None:
+    scene.yard.must("robot.enrol", robot="r1", serial="aa", expires_at=1)
+    assert scene.after(0) == [signal.SIGHUP]
+    scene.after(60)
+    scene.yard.must("robot.revoke", robot="r1")
+    assert scene.after(0) == [signal.SIGTERM]
+    assert scene.yard.core.desk.doors == set()
+
+
+def test_asked_to_lock_it_lets_nobody_in_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path / "broker", monkeypatch, locked=True)
+    assert scene.after(0) == [signal.SIGHUP]
+    assert scene.text(PASSWORDS) == "yardmaster:own\n"
+
+
+def test_a_box_without_a_mosquitto_of_its_own_keeps_no_door(tmp_path: Path) -> None:
+    yard, link = Yard(), Connection()
+    keeper = DoorKeeper(None, yard.core.desk, link, locked=False)  # type: ignore[arg-type]
+    yard.core.desk.doors.add(Door.RELOAD)
+    keeper.keep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_our_own_broker_is_signalled(tmp_path: Path) -> None:
+    assert not tell_mosquitto(tmp_path, signal.SIGTERM), "there is none"
+    for number in ("1", "", "x", "4000000"):
+        (tmp_path / "pid").write_text(number)
+        assert not tell_mosquitto(tmp_path, signal.SIGTERM), "the number is another's by now"
