@@ -11,6 +11,8 @@ from schemas.messages import Ack, FailedRun, Heartbeat, Held
 from schemas.status import JobState
 
 _OF_JOURNAL = ("new_journal", "two_agents")
+MOST_FOREIGN = 256
+"""Holds and letters for what a robot says that it holds; a robot that makes up more is on hold anyway."""
 _UNTIL_IDLE = ("restored", "unreadable")
 
 
@@ -50,9 +52,16 @@ class Beats:
         if not any(h.reason in _OF_JOURNAL for h in robot.holds):
             reason = "new_journal" if silent else "two_agents"
             self.desk.hold(robot, reason, None, f"journal {beat.journal} beside {robot.journal}")
-        for held in beat.holds:
-            if held.attempt not in robot.slots.values():
-                self.moves.revoke(robot.id, held.job, held.attempt)
+        for held in self._not_its_own(robot, beat):
+            self.moves.revoke(robot.id, held.job, held.attempt)
+
+    def _not_its_own(self, robot: Robot, beat: Heartbeat) -> list[Held]:
+        """What it holds though it was not given to it; no more than is bearable, however much a robot makes up."""
+        found = [held for held in beat.holds if held.attempt not in robot.slots.values()]
+        if not found:
+            return []
+        letters = sum(letter.robot == robot.id for letter in self.desk.memory.letters.values())
+        return found[: max(0, MOST_FOREIGN - max(letters, len(robot.holds)))]
 
     # ------------------------------------------------------------ its own journal
     def _known(self, robot: Robot, beat: Heartbeat) -> None:
@@ -163,10 +172,9 @@ class Beats:
 
     def _foreign(self, robot: Robot, beat: Heartbeat) -> None:
         """It holds something that is not its own: no new work, and it is told to end it."""
-        for held in beat.holds:
-            if held.attempt not in robot.slots.values():
-                self.desk.hold(robot, "foreign", held.attempt, "it holds an attempt that is not its own")
-                self.moves.revoke(robot.id, held.job, held.attempt)
+        for held in self._not_its_own(robot, beat):
+            self.desk.hold(robot, "foreign", held.attempt, "it holds an attempt that is not its own")
+            self.moves.revoke(robot.id, held.job, held.attempt)
 
     def _end_holds(self, robot: Robot, beat: Heartbeat, held: dict[int, Held]) -> None:
         """Proven idle: what a settled heartbeat of the right journal ends."""

@@ -39,6 +39,11 @@ def _root_phase(live: Live, new: JobState, event: str) -> Phase:
     return _ROOT_PHASE.get(event, Phase.MONITOR_FAILED)
 
 
+def revoke_key(robot: str, attempt: int) -> str:
+    """One revoke for each robot: whoever claims another's attempt must not stand in the way of its owner's letter."""
+    return f"revoke:{attempt}:{robot}"
+
+
 class Moves:
     """Carries out what the life of a job allows."""
 
@@ -299,12 +304,16 @@ class Moves:
 
     def revoke(self, robot: str, uid: str, attempt: int) -> None:
         """Have a robot end an attempt that is not, or no longer, its own; the letter stays until it answers."""
-        if f"revoke:{attempt}" in self.desk.memory.letters:
+        letters = self.desk.memory.letters
+        key = revoke_key(robot, attempt)
+        if key in letters:
             return
         number = self.desk.store.number()
         message = Cancel(job=uid, attempt=attempt, command=number, reason="revoke", by=CONTROLLER)
-        self.desk.drop(f"cmd:{attempt}")
-        self.desk.post(f"revoke:{attempt}", robot, "cancel", attempt, number, encode(message))
+        command = letters.get(f"cmd:{attempt}")
+        if command is not None and command.robot == robot:  # what its owner was told is no business of another robot
+            self.desk.drop(command.key)
+        self.desk.post(key, robot, "cancel", attempt, number, encode(message))
 
     # ------------------------------------------------------------ persons
     def force(self, live: Live, new: JobState, who: str, why: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from controller.desk import RESERVED, Desk
 from controller.errors import Refused, invalid, not_found
 from controller.memory import Robot
-from controller.moves import Moves
+from controller.moves import Moves, revoke_key
 from controller.payload import iso
 from controller.service.credentials import end_credential
 from controller.store import robots
@@ -106,7 +106,7 @@ class RobotService:
                 raise Refused("robot.state", "It says that it moves; cancel what it holds first.")
         for hold in list(robot.holds):
             if hold.attempt is not None:
-                self.desk.drop(f"revoke:{hold.attempt}")
+                self.desk.drop(revoke_key(robot.id, hold.attempt))
             if hold.reason in ("new_journal", "two_agents") and hold.note:
                 self.desk.change_robot(robot, journal=None)
             self.desk.end_hold(robot, hold, args.reason, caller.name)
