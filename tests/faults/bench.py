@@ -165,8 +165,11 @@ class Bench:
         return Client(self.url, find_token(None, None, self.data), timeout_s=15)
 
     def headers(self) -> dict[str, str]:
-        """What a request shows."""
-        return {"Authorization": f"Bearer {find_token(None, None, self.data)}"}
+        """What a request shows; raises `ConnectionError` while the box is not there."""
+        token = find_token(None, None, self.data)
+        if token is None:
+            raise ConnectionError("the box is not ready")
+        return {"Authorization": f"Bearer {token}"}
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """What the database says now."""

@@ -12,7 +12,7 @@ HASTY = {
     # Partitions of seconds do what those of half a minute do with the product's own numbers.
     "YARDMASTER_ANSWER_S": "4", "YARDMASTER_LEASE_S": "4", "YARDMASTER_SILENT_S": "9", "YARDMASTER_FORCE_S": "10",
 }  # fmt: skip
-HASTY_LONG_S = 11.0
+HASTY_LONG_S = 20.0
 """Motions that outlast a silence: only a fence stops them in time."""
 
 
@@ -62,7 +62,7 @@ class Partition(Weathered):
     """Nothing arrives, on both ways or on one, of some robots or of all; then old connections go on or are broken."""
 
     name = "partition"
-    quick, full = Size(4, 4, (3, 13)), Size(200, 20, (3, 20))
+    quick, full = Size(4, 4, (3, 14)), Size(200, 20, (3, 20))
     mutants = ("agent_no_fence",)
     requeued = 0.6
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
