@@ -38,14 +38,16 @@ from config.logs import set_up
 from config.sealing import BadKey
 from config.settings import Address, BadSettings, ServeSettings, address, load
 from controller.client import Client, ControllerDown, NoAnswer
+from controller.direct import check
 from controller.lock import DataInUse, DataLock
 from controller.restoring import interrupted
+from controller.store.pages import Damaged
 from web.settings import LOOPBACK, WebSettings
 from web.settings import VARIABLE as WEB_VARIABLE
 
 log = logging.getLogger(__name__)
 
-REFUSED, USAGE = 1, 2
+REFUSED, USAGE, DAMAGED = 1, 2, 3
 PORT_PATIENCE_S = 5.0
 """The parts of a supervisor that was killed need a moment to notice."""
 PROBE_S = 1.0
@@ -83,6 +85,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             closing.callback(lock.release)
             check_restored(settings.data_dir)
             settings = _with_ports(with_broker(settings))
+            check(settings.data_dir, settings.check_start_s)
             _let_people_in(settings)
             show_certificate(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
@@ -91,6 +94,9 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
         except (DataInUse, NotStarted, BadKey, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED
+        except Damaged as error:
+            typer.echo(f"error: {error}", err=True)
+            return DAMAGED
     return 0
 
 

@@ -190,6 +190,9 @@ class ServeSettings(BaseSettings):
     failures_to_hold: Count = Field(3, description="failures of different jobs in a row that put a robot on hold")
     refusals_to_hold: Count = Field(5, description="refusals in a row that put a robot on hold")
     idempotency_days: Annotated[int, Field(ge=1, le=3650)] = Field(30, description="how long answered keys are known")
+    check_start_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
+        10.0, description="how long a start may check the database before anything works; the rest is checked later"
+    )
     artifact_mb: Annotated[int, Field(ge=1, le=100_000)] = Field(
         200, description="the most that one screenshot, recording or file may have, in MB"
     )

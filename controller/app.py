@@ -22,8 +22,12 @@ from controller.link import Link, LinkSettings
 from controller.lock import DataInUse, DataLock
 from controller.loop import Loop
 from controller.socket import CommandSocket
+from controller.store import findings
 from controller.store.connection import Store, StoreTooNew
 from controller.store.failures import is_of_store, is_trouble
+from controller.store.findings import BAD_PAGE
+from controller.store.pages import Damaged
+from controller.store.scrub import Scrub
 from controller.store.upkeep import checkpoint
 from controller.system import SystemReport
 from schemas.topics import Topics
@@ -31,7 +35,11 @@ from schemas.topics import Topics
 log = logging.getLogger(__name__)
 
 CHECKPOINT_S = 30.0
+FOLD_AT = 1000
+"""Frames that wait in the write-ahead log (4 KB each): more are folded back at once."""
 REFUSED = 1
+DAMAGED = 3
+"""How a process ends that does not work on this database."""
 _CORE_OPTIONS = frozenset(CoreSettings.__dataclass_fields__) & frozenset(ServeSettings.model_fields) - {"auto_accept"}
 
 
@@ -55,6 +63,7 @@ class Controller:
         self.selector = selectors.DefaultSelector()
         opening.callback(self.selector.close)
         self._open_wake_up(opening)
+        self._watch_over_the_file(opening)
         self.core = Core(self.store, core_settings(settings))
         with self.store.transaction():
             self.core.start(instant())
@@ -67,6 +76,12 @@ class Controller:
         self.loop.after_commit = self.doors.keep
         report = SystemReport(self.core, self.loop, self.link, self.door, self.database)
         self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
+
+    def _watch_over_the_file(self, opening: ExitStack) -> None:
+        self.scrub = None if self.store.sums is None else Scrub(self.store.sums, self._hurry)
+        if self.scrub is not None:
+            self.scrub.start()
+            opening.callback(self.scrub.end)
 
     def _open_wake_up(self, opening: ExitStack) -> None:
         """Signals and other threads wake the loop by a byte."""
@@ -82,6 +97,11 @@ class Controller:
             self._far.send(b"\0")
         except OSError as error:  # full: it will wake anyway; closed: there is nothing left to wake
             log.debug("not woken: %s", error)
+
+    def _hurry(self) -> None:
+        """There is something to be noted; from any thread."""
+        self._upkeep_at = 0.0
+        self.wake()
 
     def stop(self, *_: Any) -> None:
         """End after the turn that is under way; from any thread, or as a signal's handler."""
@@ -103,22 +123,33 @@ class Controller:
         while not self._stopping:
             self.loop.run_once(self.selector)
             self.doors.keep()
-            if steady() >= self._upkeep_at:
+            if steady() >= self._upkeep_at or self.store.waiting >= FOLD_AT:
                 self._upkeep()
 
     def _upkeep(self) -> None:
         self._upkeep_at = steady() + CHECKPOINT_S
         self.door.sweep()
         if self.loop.trouble is None:
-            self._fold_log()
+            checkpoint(self.store, self.database)
+            self._note_damage()
 
-    def _fold_log(self) -> None:
+    def _note_damage(self) -> None:
+        """What the scrub has found stands until a pass finds nothing."""
+        if self.scrub is None or (self.scrub.wrong is None and not self.scrub.passes):
+            return
+        known = {one.code: one.text for one in findings.findings(self.store.db)}.get(BAD_PAGE)
+        if known == self.scrub.wrong:
+            return
         try:
-            checkpoint(self.store.db, self.database)
+            with self.store.transaction():
+                if self.scrub.wrong is None:
+                    findings.end(self.store.db, BAD_PAGE)
+                else:
+                    findings.add(self.store.db, BAD_PAGE, self.scrub.wrong, instant().utc_us)
         except Exception as error:
             if not is_trouble(error):
                 raise
-            log.warning("the write-ahead log could not be folded back: %s", error)
+            log.warning("a finding could not be noted yet: %s", error)
 
     def close(self) -> None:
         """Close everything, last opened first."""
@@ -153,13 +184,13 @@ def link_settings(settings: ServeSettings, topics: Topics) -> LinkSettings:
 
 
 def run(settings: ServeSettings, watched: int | None = None) -> int:
-    """Run a controller until SIGTERM, SIGINT or the end of the watched descriptor; 0, or 1 when it could not."""
+    """Run a controller until SIGTERM, SIGINT or the end of the watched descriptor; 0, or 1 or 3 when it could not."""
     try:
         controller = Controller(settings)
     except Exception as error:
-        expected = isinstance(error, (DataInUse, StoreTooNew, OSError)) or is_of_store(error)
+        expected = isinstance(error, (DataInUse, StoreTooNew, Damaged, OSError)) or is_of_store(error)
         log.critical("the controller cannot start: %s", error, exc_info=None if expected else error)
-        return REFUSED
+        return DAMAGED if isinstance(error, Damaged) else REFUSED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)
     if watched is not None:

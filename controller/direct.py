@@ -1,13 +1,14 @@
 """Carrying out a command about people while no controller runs: the data directory is locked for that moment."""
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from config.clock import instant
+from config.clock import instant, steady
 from controller.core_settings import CoreSettings
 from controller.desk import Desk
 from controller.errors import Refused
@@ -16,7 +17,12 @@ from controller.service import as_refusal, audit
 from controller.service.people import PeopleService
 from controller.store import accounts
 from controller.store.connection import Store
+from controller.store.pages import Damaged
+from controller.store.scrub import check_now
+from controller.store.sums_file import sums_of
 from schemas.commands import COMMANDS, Caller
+
+log = logging.getLogger(__name__)
 
 DATABASE = "yardmaster.db"
 PATIENCE_S = 0.5
@@ -26,6 +32,24 @@ def has_people(data_dir: Path) -> bool:
     """Whether anybody has an account; opens (or makes) the database. Raises `DataInUse`."""
     with _Opened(data_dir) as store:
         return accounts.has_users(store.db)
+
+
+def check(data_dir: Path, budget_s: float) -> None:
+    """Look at the database before anything works on it, as far as the time allows; the rest is for the scrub.
+
+    Raises `Damaged`, `DataInUse`.
+    """
+    if not (data_dir / DATABASE).exists() and not sums_of(data_dir / DATABASE).exists():
+        return
+    began = steady()
+    with _Opened(data_dir) as store:
+        if store.sums is None:
+            return
+        wrong, whole = check_now(store.sums, store.db, budget_s)
+    if wrong is not None:
+        raise Damaged(wrong)
+    rest = "" if whole else "; the rest is checked while the box runs"
+    log.info("the database was checked for %.1f s%s", steady() - began, rest)
 
 
 def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller) -> dict[str, Any]:

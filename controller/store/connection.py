@@ -4,14 +4,17 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from config.clock import instant
 from controller.store import chain, events, findings
+from controller.store.failures import is_fatal, is_trouble
 from controller.store.mark import NAME, Mark
+from controller.store.pages import REMEDY, Damaged, check_head
 from controller.store.pending import Pending
+from controller.store.sums import Sums
 from controller.store.written import to_json
 from schemas.ids import INCARNATION_STEP
 
@@ -59,9 +62,10 @@ def migrate(connection: sqlite3.Connection) -> None:
 class Store:
     """The database and the one counter that numbers attempts, commands and moves."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None, sums: Sums | None = None) -> None:
         """`folder` is where the box remembers, beside the database, how far that had come; None: nowhere."""
         self.db = connection
+        self.sums = sums
         self.pending = Pending(connection, {events.ADD: lambda rows: chain.linked(connection, "events", rows)})
         self.incarnation_file = None if folder is None else folder / "incarnation"
         self._mark = None if folder is None else Mark(folder / NAME)
@@ -73,8 +77,33 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> "Store":
-        """Open or create the database; one older than what the box remembers beside it counts as restored."""
-        return cls(connect(path), path.parent)
+        """Open or create the database; one older than what the box remembers beside it counts as restored.
+
+        Raises `Damaged` when the file is not what was written, `StoreTooNew`, `sqlite3.Error`, `OSError`.
+        """
+        check_head(path)
+        try:
+            connection = connect(path)
+            with ExitStack() as failing:
+                failing.callback(leave, connection, path)  # as it is: nothing is folded into what may be damaged
+                store = cls._opened(path, connection, failing)
+                failing.pop_all()
+        except sqlite3.DatabaseError as error:
+            if is_fatal(error):
+                raise Damaged(f"The database cannot be read ({error}). {REMEDY}") from error
+            raise
+        return store
+
+    @classmethod
+    def _opened(cls, path: Path, connection: sqlite3.Connection, failing: ExitStack) -> "Store":
+        sums = Sums(path, connection)
+        failing.pop_all()
+        failing.callback(sums.close)
+        failing.callback(leave, connection, path)
+        sums.take_over()
+        store = cls(connection, path.parent, sums)
+        store.fold()
+        return store
 
     def _load_numbers(self) -> None:
         rows = {row["key"]: row["value"] for row in self.db.execute("select key, value from meta")}
@@ -109,6 +138,9 @@ class Store:
             f"the database lost {lost} turn{'s' if lost > 1 else ''} of acknowledged work: "
             "a write-ahead log is missing or damaged, or this is an older copy"
         )
+        sound = self.db.execute("pragma quick_check(1)").fetchone()[0]
+        if sound != "ok":
+            raise Damaged(f"{why[0].upper()}{why[1:]}, and what is left of it is not whole ({sound}). {REMEDY}")
         log.critical("%s; it counts as restored: jobs are parked, and robots are on hold until they are heard", why)
         self._write_incarnation_file()
         self.db.execute("begin immediate")
@@ -209,8 +241,45 @@ class Store:
         row: sqlite3.Row | None = self.db.execute(sql, args).fetchone()
         return row
 
+    @property
+    def waiting(self) -> int:
+        """Frames of the log that a fold would copy into the database."""
+        return self.sums.waiting if self.sums is not None else 0
+
+    def fold(self, *, cut: bool = False) -> bool:
+        """Fold the log back as far as readers allow; whether all of it was. An ailing disk is logged; nothing is lost.
+
+        `cut` also cuts the log's file back.
+        """
+        if self.sums is None:
+            return True
+        try:
+            return self.sums.fold(cut=cut)
+        except Exception as error:
+            if not (is_trouble(error) or isinstance(error, OSError)):
+                raise
+            log.warning("the write-ahead log could not be folded back: %s", error)
+            return False
+
     def close(self) -> None:
         """Fold the log into the database and let go of it."""
-        self.db.close()
+        if self.sums is None:
+            self.db.close()
+        else:
+            whole = not self.db.in_transaction and self.fold(cut=True)
+            self.sums.keep()
+            self.db.close() if whole else leave(self.db, self.sums.database)
+            self.sums.close()
         if self._mark is not None:
             self._mark.close()
+
+
+def leave(connection: sqlite3.Connection, path: Path) -> None:
+    """Close a connection without SQLite folding the log back by itself, which the last one to leave would do.
+
+    One that may only read cannot fold, so it leaves last.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as last:
+        with suppress(sqlite3.Error):
+            last.execute("select count(*) from sqlite_master").fetchone()
+        connection.close()

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from controller.store.connection import Store
+
 _LARGE_WAL = 64 * 1024 * 1024
 _COUNT_TO = 10_000
 
@@ -14,14 +16,9 @@ def wal_bytes(database: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def checkpoint(db: sqlite3.Connection, database: Path) -> None:
+def checkpoint(store: Store, database: Path) -> None:
     """Fold the log into the database without waiting for readers; cut the file back when it has grown large."""
-    mode = "truncate" if wal_bytes(database) > _LARGE_WAL else "passive"
-    db.execute("pragma busy_timeout = 0")  # a reader that holds on must not hold up the loop
-    try:
-        db.execute(f"pragma wal_checkpoint({mode})")
-    finally:
-        db.execute("pragma busy_timeout = 5000")
+    store.fold(cut=wal_bytes(database) > _LARGE_WAL)
 
 
 def gauges(db: sqlite3.Connection) -> Mapping[tuple[str, ...], float]:

@@ -18,6 +18,7 @@ from cli.probes import free_port
 from config.settings import PART_VARIABLE, ServeSettings, load
 from controller.app import Controller
 from controller.client import Client, ControllerDown, NoAnswer
+from controller.store.scrub import Scrub
 from schemas.topics import Topics
 from tests.conftest import Broker
 from tests.integration.test_broker import Someone
@@ -208,7 +209,8 @@ def test_it_ends_when_it_is_told_to_or_left_alone(settings: ServeSettings, how: 
             running.send_signal(signal.Signals[how])
         assert running.wait(10) == 0
     left = {file.name for file in settings.data_dir.iterdir()}
-    assert left == {"yardmaster.db", "lock", "incarnation"}, "socket and log are folded away"
+    sums = {"yardmaster.db-sums", "yardmaster.db-sums-log"}
+    assert left == {"yardmaster.db", "lock", "incarnation", "mark"} | sums, "socket and log are folded away"
 
 
 def test_a_database_of_a_newer_version_is_refused(settings: ServeSettings) -> None:
@@ -228,7 +230,7 @@ def test_a_damaged_database_is_not_worked_with(settings: ServeSettings) -> None:
     file.write_bytes(b"not a database at all" * 1000)
     with process(settings) as running:
         _, said = running.communicate(timeout=30)
-    assert running.returncode == 1
+    assert running.returncode == 3
     assert "cannot start" in said
     assert file.read_bytes().startswith(b"not a database"), "nothing was made over it"
 
@@ -273,3 +275,25 @@ def test_metrics_tell_what_happened(settings: ServeSettings, broker: Broker) -> 
 def said(client: Client, line: str) -> Callable[[], bool]:
     """Whether the metrics have this line."""
     return lambda: line in (client.call("system.metrics").ok or {})["text"]
+
+
+def test_a_page_that_goes_bad_while_it_runs_is_found_and_said(
+    settings: ServeSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with thread(settings) as controller:
+        first = controller.scrub
+        assert first is not None
+        wait_for(lambda: first.passes, 20, "the first look at the file")
+        controller.store.fold()
+        file = settings.data_dir / "yardmaster.db"
+        with file.open("r+b") as pages:
+            pages.seek(file.stat().st_size - 50)
+            pages.write(b"rot")
+        first.end()
+        assert controller.store.sums is not None
+        controller.scrub = second = Scrub(controller.store.sums, controller._hurry)
+        second.start()
+        what = "select code from findings"
+        wait_for(lambda: rows(settings.data_dir, what) == [("store.damaged",)], 20, "the finding")
+        second.end()
+    assert "of the database is not what was written" in caplog.text

@@ -14,6 +14,7 @@ from controller.core_settings import CoreSettings
 from controller.store import events, findings, robots
 from controller.store.connection import Store, connect
 from controller.store.mark import Mark, read_mark
+from controller.store.pages import Damaged
 
 FILES = ("a.db", "a.db-wal", "mark", "incarnation")
 US = 1_790_000_000_000_000
@@ -90,6 +91,9 @@ def test_a_database_that_is_gone_is_lost_work_and_its_numbers_are_not_given_agai
         events.add(store.pending, US, "system", "noted", "li")
     store.close()
     (tmp_path / "a.db").unlink()
+    with pytest.raises(Damaged, match="The database is gone"):
+        Store.open(tmp_path / "a.db")
+    (tmp_path / "a.db-sums").unlink()
     again = Store.open(tmp_path / "a.db")
     assert again.restored
     with again.transaction():

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from controller.store.connection import Store
 from controller.store.queries.verify import Check, verify
 from schemas.artifact import FOLDER, place_of
 from tests.fakes.box import DiskYard
@@ -73,7 +74,17 @@ def test_lost_turns_are_named(yard: DiskYard, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_bad_in_every_check(tmp_path: Path) -> None:
     (tmp_path / "yardmaster.db").write_bytes(b"\x01" * 8192)
-    assert all(not check.ok for check in checks(tmp_path).values())
+    assert [check.name for check in checks(tmp_path).values() if check.ok] == ["pages"], "nobody has sworn to any"
+
+
+def test_a_page_that_was_changed_is_named(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "yardmaster.db")
+    store.close()
+    assert checks(tmp_path)["pages"].ok
+    with (tmp_path / "yardmaster.db").open("r+b") as file:
+        file.seek(9 * 4096 + 5)
+        file.write(b"x")
+    assert checks(tmp_path)["pages"].wrong == ["page 10 is not what was written"]
 
 
 def test_artifacts_are_read_when_asked(yard: DiskYard, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from controller.store import chain
+from controller.store import chain, sums_file
 from controller.store.mark import read_mark
+from controller.store.pages import bad_pages
 from controller.store.queries.reader import Reader, Unreadable
 from schemas.artifact import FOLDER, place_of
 from schemas.ids import INCARNATION_STEP
@@ -36,6 +37,7 @@ def verify(database: Path, *, artifacts: bool = False) -> Iterator[Check]:
 
     `artifacts` reads every kept file, too. A check that cannot be made because of damage says so.
     """
+    yield pages(database)  # before this process has a connection (see `wal`)
     reader = Reader(database)
     try:
         yield _marked(reader, database.parent)
@@ -62,6 +64,16 @@ def bounded(name: str, count: int, unit: str, wrong: list[str]) -> Check:
 
 
 # ---------------------------------------------------------------- one function a check
+def pages(database: Path) -> Check:
+    """Each page of the file is what the box has written there."""
+    try:
+        known = sums_file.load(database)
+        wrong = [f"page {page} is not what was written" for page in bad_pages(database)]
+    except (sums_file.Unusable, OSError) as error:
+        return Check("pages", 0, "pages", [str(error)])
+    return bounded("pages", 0 if known is None else len(known.sums) // sums_file.SUM, "pages with a sum", wrong)
+
+
 def _marked(reader: Reader, folder: Path) -> Check:
     mark = read_mark(folder)  # first: a commit in between only makes the database newer
     return _with(reader, "turns", lambda db: turns(db, mark or 0))
