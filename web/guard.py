@@ -17,7 +17,7 @@ DEFAULT_BYTES, FLOW_BYTES, BULK_BYTES = MIB, 2 * MIB, 8 * MIB
 MAX_DEPTH = 100
 A_YEAR_S = 31_536_000
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
-_ORIGIN = re.compile(r"https?://(?P<host>[^/]+)\Z")
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/]+)\Z")
 _PORT = re.compile(r":\d{1,5}\Z")
 _LENGTH = re.compile(r"\d{1,12}\Z")
 Body = TypeVar("Body", bound=BaseModel)
@@ -73,7 +73,8 @@ def check_origin(allowed: frozenset[str]) -> None:
     if origin is None:
         return
     found = _ORIGIN.match(origin.lower())
-    if found is None or found["host"] != host:
+    # A page of the same host that was not encrypted may have been changed on its way.
+    if found is None or found["host"] != host or (request.is_secure and found["scheme"] != "https"):
         raise ApiError("auth.origin", "Pages of other sites may not use this box.")
 
 
