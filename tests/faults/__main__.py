@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import typer
 
+from config.clock import steady
 from tests.faults.isolation import enter, isolation
 from tests.faults.row import Row, table
-from tests.faults.run import run
+from tests.faults.run import How, run
 from tests.faults.suites import FAULTS, suites
 
 
@@ -24,6 +26,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="NAME", help="this suite; may be given several times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well, after each suite")
     parser.add_argument("--cycles", type=int, help="so many cycles, with the other sizes as they are")
+    parser.add_argument(
+        "--minutes", type=float, help="begin no further box after this time; cycles that were run count"
+    )
     parser.add_argument("--mutant", metavar="NAME", help="run the suite against this broken variant of the product")
     parser.add_argument("--list", action="store_true", help="name the suites")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work here and leave everything")
@@ -78,7 +83,8 @@ def _one(given: argparse.Namespace, name: str, folder: Path) -> Row:
         typer.echo(line, err=True)
 
     seed = int(os.environ.get("FAULTS_SEED", "1"))
-    return run(fault, size, folder, seed=seed, say=say, mutant=given.mutant)
+    until = steady() + given.minutes * 60 if given.minutes else math.inf
+    return run(fault, size, folder, How(seed, given.mutant, until, say))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from tests.faults.pauses import BLAMED
 from tests.faults.product import MUTANTS
 
 REFUSES_S = 20.0
+IN_USE = "is in use by another"
 JUMPS_S = (1, -1, 60, -60, 3600, -3600, 86_400, -86_400, 31_536_000, -31_536_000)
 """±1 s to ±1 y; an hour is also what daylight saving is to a clock that is set wrongly."""
 FAKETIME = (
@@ -40,9 +41,10 @@ class SecondController(Fault):
         mutant = scene.bench.plan.wrap.get("controller", {}).get("mutant")
         module = [MUTANTS, mutant] if mutant else []
         for command in (["-m", *module, "controller.app"], ["-m", "cli.main", "serve", *_where(scene)]):
-            code = _run_second([sys.executable, *command], _environment(scene.bench.pid("controller")))
-            if code != 1:
-                self._wrong.append(f"I20 a second {command[-1 if len(command) < 4 else 2]} did not refuse ({code})")
+            environment = _environment(scene.bench.pid("controller"))
+            code, said = _run_second([sys.executable, *command], environment, scene.folder / "second")
+            if code != 1 or IN_USE not in said:
+                self._wrong.append(f"I20 a second {command[-1][:40]} did not refuse ({code}): {said[-200:]!r}")
 
     def heal(self, scene: Scene) -> None:
         """The first one never noticed."""
@@ -60,18 +62,18 @@ def _environment(pid: int) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
 
 
-def _run_second(command: list[str], environment: dict[str, str]) -> int | None:
-    """Its exit code; None if it had to be killed."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
+def _run_second(command: list[str], environment: dict[str, str], log: Path) -> tuple[int | None, str]:
+    """Its exit code, None if it had to be killed, and what it said."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment)
     try:
-        return process.wait(REFUSES_S)
+        code: int | None = process.wait(REFUSES_S)
     except subprocess.TimeoutExpired:
-        return None
+        code = None
     finally:
         process.kill()
         process.wait()
+    return code, log.read_text(errors="replace")
 
 
 class OldBackup(Fault):

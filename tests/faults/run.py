@@ -1,11 +1,12 @@
 """Runs one fault: boxes under load, cycles, healing, settling, and the check of everything that was promised."""
 
 import bisect
+import math
 import random
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.clock import steady
@@ -23,20 +24,31 @@ SHOWN = 12
 Say = Callable[[str], None]
 
 
-def run(fault: Fault, size: Size, folder: Path, *, seed: int = 1, say: Say = print, mutant: str | None = None) -> Row:
+@dataclass(frozen=True)
+class How:
+    """Beside its sizes: the dice, a mutant instead of the product, and when no further box is begun (steady seconds)."""
+
+    seed: int = 1
+    mutant: str | None = None
+    until: float = math.inf
+    say: Say = print
+
+
+def run(fault: Fault, size: Size, folder: Path, how: How | None = None) -> Row:
     """One line of the table; a fresh box for each `size.a_box` cycles."""
+    how = how or How()
     if reason := fault.missing():
         return Row(fault.name, 0, 0, skipped=reason)
     if isinstance(fault, Alone):
-        return fault.alone(size, fresh(folder / fault.name), mutant)
+        return fault.alone(size, fresh(folder / fault.name), how.mutant)
     total = Row(fault.name, 0, 0)
     for number, first in enumerate(range(0, size.cycles, size.a_box)):
         cycles = min(size.a_box, size.cycles - first)
         part = size._replace(cycles=cycles)
-        row = _one_box(fault, part, fresh(folder / f"{fault.name}-{number}"), seed + number, mutant)
+        row = _one_box(fault, part, fresh(folder / f"{fault.name}-{number}"), how.seed + number, how.mutant)
         total = added(total, row)
-        say(f"{fault.name}: {total.cycles} of {size.cycles} cycles, {total.jobs} jobs, {len(total.wrong)} findings")
-        if not total.ok:
+        how.say(f"{fault.name}: {total.cycles} of {size.cycles} cycles, {total.jobs} jobs, {len(total.wrong)} findings")
+        if not total.ok or steady() > how.until:
             break
     return total
 
