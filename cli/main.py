@@ -36,6 +36,8 @@ SUBCOMMANDS = {
     "backup": Subcommand("cli.backup", "backup", "Copy database and artifacts into a folder of their own."),
     "verify": Subcommand("cli.verify", "verify", "Check the data of a box: pages, chains, states, counters."),
     "restore": Subcommand("cli.restore", "restore", "Put a backup in the place of a box's database."),
+    "drain": Subcommand("cli.drain", "drain", "Let the box finish what runs and give out nothing new."),
+    "undrain": Subcommand("cli.drain", "undrain", "Let the box give out work again."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

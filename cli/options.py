@@ -58,14 +58,16 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
     """Register a function `(desk, …)` as a command that also takes the shared options."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        run = _with_desk(function)
+        run = with_desk(function)
         app.command(name)(run)
         return function
 
     return register
 
 
-def _with_desk(function: Callable[..., None]) -> Callable[..., None]:
+def with_desk(function: Callable[..., None]) -> Callable[..., None]:
+    """A function `(desk, …)` as a command that also takes the shared options."""
+
     @functools.wraps(function)
     def run(**given: Any) -> None:
         shared = {key: given.pop(key) for key in SHARED}

@@ -202,6 +202,11 @@ class ServeSettings(BaseSettings):
     artifacts_gb: Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False)] = Field(
         20.0, description="the most that all of them together may have; above it no more are taken"
     )
+    ballast_mb: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        64,
+        description="room that is kept free by a file, so that a full disk can still finish what runs; "
+        "at most a twentieth of the disk, 0: none",
+    )
     backup_cron: Cron = Field(
         "0 3 * * *", description="when a backup is made, as a cron expression in `time_zone`; empty: never by itself"
     )

@@ -14,6 +14,8 @@ from config import garbage
 from config.clock import instant, steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
+from controller.ballast import NAME as BALLAST
+from controller.ballast import Ballast
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.doors import OWN_VARIABLE, DoorKeeper, broker_plan
@@ -30,6 +32,7 @@ from controller.store.pages import Damaged
 from controller.store.scrub import Scrub
 from controller.store.upkeep import checkpoint
 from controller.system import SystemReport
+from schemas.due import Timing
 from schemas.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -71,10 +74,12 @@ class Controller:
         opening.callback(self.door.close)
         self.link = Link(link_settings(settings, topics), self.selector, self.wake)
         opening.callback(self.link.close)
-        self.loop = Loop(self.core, self.store, self.link, self.door, topics)
+        self.loop = Loop(self.core, self.store, self.link, self.door, topics, self._ballast(settings))
         self.doors = door_keeper(settings, self.core, self.link)
         self.loop.after_commit = self.doors.keep
-        report = SystemReport(self.core, self.loop, self.link, self.door, self.database)
+        report = SystemReport(
+            self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker
+        )
         self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
 
     def _watch_over_the_file(self, opening: ExitStack) -> None:
@@ -82,6 +87,11 @@ class Controller:
         if self.scrub is not None:
             self.scrub.start()
             opening.callback(self.scrub.end)
+
+    def _ballast(self, settings: ServeSettings) -> Ballast:
+        ballast = Ballast(settings.data_dir / BALLAST, settings.ballast_mb * 2**20)
+        ballast.make()
+        return ballast
 
     def _open_wake_up(self, opening: ExitStack) -> None:
         """Signals and other threads wake the loop by a byte."""
@@ -167,6 +177,11 @@ def door_keeper(settings: ServeSettings, core: Core, link: Link) -> DoorKeeper:
     own = json.loads(os.environ.get(OWN_VARIABLE, "{}"))
     plan = broker_plan(settings, own) if settings.broker == "mosquitto" and own else None
     return DoorKeeper(plan, core.desk, link, locked=settings.locks_mqtt)
+
+
+def backup_timing(settings: ServeSettings) -> Timing | None:
+    """When this box makes its backups; None: never by itself."""
+    return Timing(cron=settings.backup_cron, zone=settings.time_zone) if settings.backup_cron else None
 
 
 def link_settings(settings: ServeSettings, topics: Topics) -> LinkSettings:

@@ -15,7 +15,7 @@ from controller.reports import Reports
 from controller.restore import park_everything
 from controller.scheduler import Scheduler
 from controller.service import Service
-from controller.store import jobs, reports
+from controller.store import jobs, reports, standing
 from controller.store.connection import A_BACKUP, Store
 from schemas.commands import COMMANDS, QUERIES, Answer, Frame
 from schemas.messages import Control, Heartbeat, Presence
@@ -46,6 +46,15 @@ class Core:
         return self.desk.counters
 
     @property
+    def tight(self) -> bool:
+        """The disk is full and the reserve is used: nothing new may begin."""
+        return self.desk.tight
+
+    @tight.setter
+    def tight(self, tight: bool) -> None:
+        self.desk.tight = tight
+
+    @property
     def wake_at(self) -> float:
         """When `tick` is wanted next, on the steady clock."""
         return min(self.dispatcher.look_at, self.service.batches.wake_at)
@@ -57,6 +66,7 @@ class Core:
         if self.store.restored:
             park_everything(self.desk, self.moves, self.store.why or A_BACKUP)
             self.store.parked()
+        self.desk.drained = standing.drained(self.store.db) is not None
         self.service.batches.start()
         self._wake_queued(now)
         self.dispatcher.begin_clocks_anew()
@@ -97,6 +107,7 @@ class Core:
         self.desk.fresh.clear()
         self.desk.versions.clear()  # an id that was rolled back will be given again
         self.desk.memory.load()
+        self.desk.drained = standing.drained(self.store.db) is not None
         self.service.batches.load()
         self._wake_queued(self.desk.now)
 
@@ -192,8 +203,9 @@ class Core:
     def tick(self, now: Instant) -> None:
         """Once a turn, after everything that arrived: a part of what batches ask, expire, dispatch, resend."""
         self.desk.now = now
-        self.service.batches.turn()
-        self.scheduler.tick()
+        if not self.desk.tight:
+            self.service.batches.turn()
+            self.scheduler.tick()
         self.dispatcher.tick()
 
     def unsent(self, out: Outgoing) -> None:

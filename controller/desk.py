@@ -63,6 +63,10 @@ class Desk:
         self.versions: dict[int, FlowVersion] = {}
         self.connected = False
         self.doors: set[Door] = set()
+        self.tight = False
+        """The disk is full and the reserve is used: nothing new begins."""
+        self.drained = False
+        """Somebody has drained the box: what runs goes on, nothing new is given out."""
         self.counters: Counter[tuple[str, ...]] = Counter()
 
     @property

@@ -118,6 +118,8 @@ class Dispatcher:
     # ------------------------------------------------------------ claim-next
     def dispatch(self) -> None:
         """Give the first jobs to free robots: highest priority, then oldest, among what some free robot may take."""
+        if self.desk.drained or self.desk.tight:
+            return
         if self.desk.memory.restored:
             return  # after a restore nothing starts before every robot was heard or released
         heap = [entry for target in list(self.desk.memory.waiting) for entry in self._heads(target)]

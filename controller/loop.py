@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.clock import Instant, instant, steady
+from controller.ballast import GROWING, Ballast, none
+from controller.degraded import ClockWatch
 from controller.link import Received
 from controller.metrics import Timings
 from controller.ports import Asks, Carries, Decides, Keeps
 from controller.socket import Request
-from controller.store.failures import is_fatal, is_trouble
+from controller.store.failures import is_fatal, is_full, is_trouble
 from schemas.commands import QUERIES, Answer, Frame, Refusal
 from schemas.topics import BadTopic, Topics
 
@@ -43,7 +45,9 @@ class Trouble:
 class Loop:
     """Owns the order of things; everything it works with is handed in."""
 
-    def __init__(self, core: Decides, store: Keeps, link: Carries, door: Asks, topics: Topics) -> None:
+    def __init__(
+        self, core: Decides, store: Keeps, link: Carries, door: Asks, topics: Topics, ballast: Ballast | None = None
+    ) -> None:
         self.timings = Timings()
         self.reports: Mapping[str, Callable[[], dict[str, Any]]] = {}
         """Queries about the process itself, which the core knows nothing of."""
@@ -51,6 +55,8 @@ class Loop:
         """Comes before every acknowledgement and answer: a door is shut before anybody is told that it is."""
         self.trouble: Trouble | None = None
         self.defects = 0
+        self.ballast = ballast or none()
+        self.clock = ClockWatch()
         self._core, self._store, self._link, self._door, self._topics = core, store, link, door, topics
         self._kept: list[Received] = []
         self._told = (False, 0)
@@ -75,15 +81,25 @@ class Loop:
     def turn(self, now: Instant, requests: list[Request]) -> None:
         """Everything that waits, in one transaction; then what must not happen before it."""
         started = steady()
+        self.clock.see(now)
+        self.ballast.look()
         queries = [r for r in requests if r.frame.command in QUERIES]
         commands = [r for r in requests if r.frame.command not in QUERIES]
         if self.trouble is not None and now.mono < self.trouble.retry_at:
             self._refuse(commands, self.trouble.reason)
-        elif commands or self._is_due(now):
+        elif (commands := self._without_new(commands)) or self._is_due(now):
             self._change(now, commands)
         if queries:
             self._look(now, queries)
         self.timings.turn.observe(steady() - started)
+
+    def _without_new(self, commands: list[Request]) -> list[Request]:
+        """While the reserve is given up nothing new begins; what ends and decides things goes on."""
+        self._core.tight = self.ballast.given_up
+        if not self.ballast.given_up:
+            return commands
+        self._refuse([r for r in commands if r.frame.command in GROWING], "the disk is full")
+        return [r for r in commands if r.frame.command not in GROWING]
 
     # ------------------------------------------------------------ waiting
     def _wait_s(self) -> float:
@@ -200,6 +216,8 @@ class Loop:
             log.error("the store does not take commits: %s", error)
             self.trouble = Trouble(now.mono, str(error), 0.0)
         self.trouble.reason, self.trouble.retry_at = str(error), now.mono + RETRY_S
+        if is_full(error) and self.ballast.give_up():
+            self.trouble.retry_at = now.mono  # what has arrived is recorded at once
         self._paused = True  # robots were heard and it did not count
         self._kept = [message for message in self._kept if message.qos]
         self._refuse(commands, self.trouble.reason)

@@ -17,6 +17,7 @@ _LABELS: Mapping[str, tuple[str, ...]] = {
     "moves": ("old", "new"),
     "bad frames": ("reason",),
     "link": ("what",),
+    "degraded": ("code",),
 }
 """How the parts of a counter's key are called, after its first one."""
 

@@ -15,6 +15,9 @@ from schemas.commands import Answer, Frame
 class Decides(Protocol):
     """What the loop needs of the core."""
 
+    tight: bool
+    """The disk is full: nothing new may begin."""
+
     @property
     def wake_at(self) -> float:
         """Steady seconds of the next tick that is needed."""

@@ -1,42 +1,63 @@
 """What the controller answers when it is asked about itself: health, and metrics."""
 
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from config.clock import instant, steady
+from controller import backups, degraded
 from controller.core import Core
+from controller.degraded import CODES, Condition, Degraded
 from controller.link import Link
 from controller.loop import Loop
 from controller.metrics import Figures, text
 from controller.socket import CommandSocket
+from controller.store import artifacts, standing
+from controller.store.findings import findings
 from controller.store.upkeep import gauges, robot_marks, wal_bytes
 from schemas.commands import Frame
+from schemas.due import Timing, next_after
 from schemas.status import RobotState
+
+DOWN = {"broker.down": "broker", "store.full": "store"}
+"""Conditions in which a part does not work at all."""
+PARTS = ("controller", "broker", "store")
+NEARLY_FULL = 0.95
+DAY_US = 86_400_000_000
 
 
 class SystemReport:
-    """Reads everything when it is asked, and keeps nothing."""
+    """Reads everything when it is asked, and keeps nothing but what it read a moment ago."""
 
-    def __init__(self, core: Core, loop: Loop, link: Link, door: CommandSocket, database: Path) -> None:
+    def __init__(
+        self,
+        core: Core,
+        loop: Loop,
+        link: Link,
+        door: CommandSocket,
+        database: Path,
+        backup: Timing | None,
+        broker: str,
+    ) -> None:
         self._core, self._loop, self._link, self._door, self._database = core, loop, link, door, database
-        self._began = steady()
+        self._backup, self._broker = backup, broker
+        self._began, self._began_us = steady(), time.time_ns() // 1000
+        self._degraded = Degraded((self._of_loop,), (self._of_disk, self._of_backups, self._of_store, self._of_box))
         loop.timings.registry.register(Figures(self._counts, self._gauges))
 
     def health(self) -> dict[str, Any]:
-        """{state: ok or degraded, parts: {name: {state}}, reasons: [{part, code, message}], uptime_s}"""
-        reasons = []
-        if not self._link.connected:
-            reasons.append({"part": "broker", "code": "broker.down", "message": self._link.problem})
-        if self._loop.trouble is not None:
-            reasons.append({"part": "store", "code": "store.full", "message": self._loop.trouble.reason})
-        down = {reason["part"] for reason in reasons}
+        """{state: ok or degraded, parts: {name: {state}}, reasons: [{part, code, message, since}], backup, uptime_s}"""
+        found = self._degraded.conditions()
+        down = {DOWN[one.code] for one in found if one.code in DOWN}
+        good = backups.state(self._database.parent).good_at
         return {
-            "state": "degraded" if reasons else "ok",
-            "parts": {p: {"state": "down" if p in down else "ok"} for p in ("controller", "broker", "store")},
-            "reasons": reasons,
+            "state": "degraded" if found else "ok",
+            "parts": {part: {"state": "down" if part in down else "ok"} for part in PARTS},
+            "reasons": [degraded.shown(one) for one in found],
+            "backup": None if good is None else degraded.moment(good),
             "uptime_s": round(steady() - self._began, 3),
         }
 
@@ -44,6 +65,53 @@ class SystemReport:
         """{text: what Prometheus reads}"""
         return {"text": text(self._loop.timings.registry)}
 
+    # ------------------------------------------------------------ what is not as it should be
+    def _of_loop(self) -> Iterable[Condition]:
+        if not self._link.connected:
+            yield Condition("broker", "broker.down", self._link.problem)
+        if self._loop.trouble is not None:
+            yield Condition("store", "store.full", self._loop.trouble.reason)
+        elif self._loop.ballast.given_up:
+            text = "The disk is full: what runs is still recorded from the reserve, nothing new is accepted."
+            yield Condition("store", "store.reserve", text)
+        yield from self._loop.clock.conditions(instant())
+
+    def _of_disk(self) -> Iterable[Condition]:
+        return degraded.disk(self._database.parent)
+
+    def _of_backups(self) -> Iterable[Condition]:
+        said = backups.state(self._database.parent)
+        if said.failed_at is not None and said.failed_at > (said.good_at or 0):
+            text = "The last backup failed; the log says why, and the older ones are still there."
+            yield Condition("backup", "backup.failed", text, said.failed_at)
+        if self._backup is not None and (late := backup_is_late(self._backup, said, self._began_us)) is not None:
+            yield Condition("backup", "backup.old", late, said.good_at)
+
+    def _of_store(self) -> Iterable[Condition]:
+        db, us = self._core.store.db, time.time_ns() // 1000
+        for one in findings(db):
+            yield Condition("store", one.code, one.text, one.since)
+        parked = standing.parked_jobs(db)
+        if parked or self._core.desk.memory.restored:
+            text = f"An older state was restored: {parked} jobs wait parked for a person, robots until they are heard."
+            yield Condition("jobs", "box.restored", text)
+        if (drained := standing.drained(db)) is not None:
+            yield Condition("jobs", "box.drained", f"No work is given out; {drained[1]} asked for that.", drained[0])
+        strange = standing.quarantined(db)
+        if strange is not None and us - strange.newest < DAY_US:
+            text = f"Robots sent messages that cannot be read; {strange.kept} are kept."
+            yield Condition("robots", "rows.unreadable", text, strange.newest)
+        settings = self._core.settings
+        if artifacts.bytes_kept(db) > settings.artifacts_gb * 1e9 * NEARLY_FULL:
+            yield Condition("artifacts", "artifacts.full", "Screenshots and video have nearly used up their room.")
+
+    def _of_box(self) -> Iterable[Condition]:
+        if self._broker == "amqtt":
+            text = "The broker is the one for demonstrations: few robots, and no access rules."
+            yield Condition("broker", "broker.demo", text, self._began_us)
+        yield from degraded.restarts(self._database.parent / "ready.json")
+
+    # ------------------------------------------------------------ numbers
     def _counts(self) -> Counter[tuple[str, ...]]:
         counts = Counter(self._core.counters)
         counts.update({("bad frames", code): n for code, n in self._door.counters.items()})
@@ -60,6 +128,11 @@ class SystemReport:
             ("wal bytes",): float(wal_bytes(self._database)),
             ("uptime seconds",): steady() - self._began,
         }
+        standing_now = {one.code for one in self._degraded.conditions()}
+        found |= {("degraded", code): float(code in standing_now) for code in CODES}
+        good = backups.state(self._database.parent).good_at
+        if good is not None:
+            found[("backup age seconds",)] = max(0.0, time.time() - good / 1e6)
         db = self._core.store.db
         return found | dict(gauges(db)) | self._robots(db)
 
@@ -71,6 +144,18 @@ class SystemReport:
             state = robot_state(heard.get(robot, {}), enabled=enabled, held=held, busy=busy)
             found["robots", state.value] += 1
         return found
+
+
+def backup_is_late(timing: Timing, said: backups.State, began_us: int) -> str | None:
+    """A sentence when two moments for a backup have passed since the last one; a box that never had one counts from
+    its start."""
+    now = time.time_ns() // 1000
+    last = said.good_at if said.good_at is not None else began_us
+    second = next_after(timing, next_after(timing, last) or now)
+    if second is None or now <= second:
+        return None
+    days = (now - last) // DAY_US
+    return f"There was no backup for {days} day{'' if days == 1 else 's'}."
 
 
 def robot_state(heard: Mapping[str, Any], *, enabled: bool, held: bool, busy: bool) -> RobotState:

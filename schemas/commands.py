@@ -240,6 +240,8 @@ COMMANDS: dict[str, type[Asked]] = {
     "session.seen": SessionArgs,
     "session.close": SessionArgs,
     "session.failed": LoginFailedArgs,
+    "box.drain": RobotNote,
+    "box.undrain": RobotNote,
     "system.health": Nothing,
     "system.metrics": Nothing,
 }

@@ -22,6 +22,7 @@ _CONFLICTS: dict[str, tuple[str, ...]] = {
     "artifacts": ("artifact.exists", "artifact.state", "artifact.offset", "artifact.busy", "artifact.count"),
     "schedules": (),
     "session": (),
+    "system": (),
     "people": ("user.exists", "user.last_admin"),
 }
 """What a command of a module may clash with."""

@@ -4,16 +4,18 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from schemas.artifact import FOLDER, PARTS, MediaType, place_of, sniff
+from schemas.artifact import CHUNK_BYTES, FOLDER, PARTS, MediaType, place_of, sniff
 
 PIECE = 256 * 1024
 HEAD = 64
+KEPT_FREE = 64 * 2**20
 STALE_S = 36 * 3600.0
 """A part that nothing was added to for so long belongs to an upload that was forgotten long ago."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -67,6 +69,7 @@ class Uploads:
             here = size if self.whole(uid).exists() else part.seek(0, os.SEEK_END)
             if offset != here:
                 raise WrongOffset(here)
+            self._check_room(size - offset)
             try:
                 for piece in pieces:
                     _write(part, piece)
@@ -105,6 +108,12 @@ class Uploads:
             with suppress(FileNotFoundError):  # it has just become whole
                 if now - part.stat().st_mtime > STALE_S:
                     part.unlink()
+
+    def _check_room(self, wanted: int) -> None:
+        """Uploads never take the last of the disk, which jobs need; raises `DiskFull`."""
+        total, _, free = shutil.disk_usage(self._folder)
+        if free - min(wanted, CHUNK_BYTES) < min(KEPT_FREE, total // 20):
+            raise DiskFull("the room that is left is kept for what jobs have to record")
 
     @contextmanager
     def _open(self, uid: str) -> Iterator[BinaryIO]:

@@ -17,6 +17,7 @@ from controller.service.artifacts import ArtifactService
 from controller.service.assets import AssetService
 from controller.service.batch_rows import RowWork
 from controller.service.batches import BatchService
+from controller.service.box import BoxService
 from controller.service.credentials import CredentialService
 from controller.service.debug import DebugService
 from controller.service.definitions import DefinitionService
@@ -63,6 +64,7 @@ class Service:
             **CredentialService(desk).handlers(),
             **definition.handlers(),
             **FloorService(desk).handlers(),
+            **BoxService(desk).handlers(),
             **ArtifactService(desk).handlers(),
             **PeopleService(desk).handlers(),
             **AssetService(desk).handlers(),

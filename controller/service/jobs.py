@@ -161,6 +161,10 @@ class JobService:
             found.append(("parked", "It may have run since the backup that was restored; a person decides."))
         if not row["ready"]:
             found.append(("backing_off", f"It waits before its next attempt: {row['reason'] or 'the last one failed'}"))
+        if self.desk.drained:
+            found.append(("drained", "The box is drained: what runs goes on, nothing new is given out."))
+        if self.desk.tight:
+            found.append(("full", "The disk of the box is full: nothing new is given out until there is room."))
         if not self.desk.connected:
             found.append(("broker", "The broker is not reachable."))
         return found

@@ -25,6 +25,11 @@ def is_trouble(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _TROUBLE
 
 
+def is_full(error: Exception) -> bool:
+    """The disk has no room."""
+    return isinstance(error, sqlite3.Error) and _primary_code(error) == sqlite3.SQLITE_FULL
+
+
 def is_fatal(error: Exception) -> bool:
     """The database is damaged: going on would hide it."""
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _FATAL

@@ -109,9 +109,22 @@ class BlockKinds(View):
     items: list[BlockKindView]
 
 
+class Drained(View):
+    """Whether the box gives out work, and what of it still runs."""
+
+    drained: bool
+    since: Time | None
+    by: str | None
+    working: int
+    """Jobs that are assigned, running or cancelling."""
+    paused: int
+    uncertain: int
+
+
 class Health(View):
     """How the box is; down is answered 503."""
 
     state: Literal["ok", "degraded", "down"]
     parts: dict[str, Any]
     reasons: list[Any]
+    backup: str | None = None

@@ -207,6 +207,8 @@ SCENES: dict[str, Scene] = {
     "deployment.delete": _deployment(),
     "deployment.run": _deployment(parameters=PARAMETERS),
     "floor.put": lambda _: PLAN,
+    "box.drain": lambda _: {"reason": "an update"},
+    "box.undrain": lambda _: {},
     "asset.put": _asset(sealed=SEALED, note="yearly change"),
     "asset.delete": _asset(),
     "schedule.put": _schedule(name="T", deployment="d", zone="UTC", every_s=60),

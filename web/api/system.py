@@ -2,7 +2,9 @@
 
 from flask import Response
 
-from schemas.views import Health
+from controller.store import queries
+from schemas.robot import RobotNote
+from schemas.views import Drained, Health
 from web.errors import ApiError
 from web.routes import Call, Reply, Routes
 
@@ -20,7 +22,36 @@ def get_health(call: Call) -> Reply:
         reason = {"part": "controller", "code": error.code, "message": error.message}
         return Reply(Health(state="down", parts=parts, reasons=[reason]), 503)
     health = Health(state=said["state"], parts={"web": {"state": "ok"}} | said["parts"], reasons=said["reasons"])
+    health = health.model_copy(update={"backup": said.get("backup")})
     return Reply(health, 503 if health.state == "down" else 200)
+
+
+@routes.get("/drain", Drained)
+def get_drain(call: Call) -> Reply:
+    """Whether the box gives out work, and what still runs."""
+    return Reply(_drained(call))
+
+
+@routes.command("POST", "/drain", Drained, role="admin", body=RobotNote, body_optional=True)
+def drain(call: Call) -> Reply:
+    """Give out no work until it is taken back, also after a restart; what runs goes on to its end."""
+    return _switch(call, "box.drain")
+
+
+@routes.command("POST", "/undrain", Drained, role="admin", body=RobotNote, body_optional=True)
+def undrain(call: Call) -> Reply:
+    """Give out work again."""
+    return _switch(call, "box.undrain")
+
+
+def _switch(call: Call, command: str) -> Reply:
+    done = call.backend.ask(command, call.body.model_dump(mode="json", exclude_unset=True), call.caller, call.key)
+    return Reply(_drained(call), headers=done.headers)
+
+
+def _drained(call: Call) -> Drained:
+    with call.backend.reader.reading() as db:
+        return queries.drained(db)
 
 
 @routes.get("/metrics", TEXT, base="")

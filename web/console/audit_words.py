@@ -39,6 +39,8 @@ ACTIONS: dict[str, str] = {
     "deployment.delete": N_("removed a deployment"),
     "deployment.run": N_("ran a deployment"),
     "floor.put": N_("saved the floor plan"),
+    "box.drain": N_("drained the box"),
+    "box.undrain": N_("let the box give out work again"),
     "schedule.put": N_("saved a schedule"),
     "schedule.delete": N_("removed a schedule"),
     "schedule.enable": N_("enabled a schedule"),

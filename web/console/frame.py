@@ -8,7 +8,7 @@ from flask import Flask, current_app, render_template, request
 from schemas.commands import Caller
 from web.auth import known, need
 from web.backend import EXTENSION, Backend
-from web.console import needs
+from web.console import needs, troubles
 from web.console.board import Board
 from web.console.language import N_, TAG, spoken
 from web.console.look import Look
@@ -83,7 +83,8 @@ def static(name: str) -> str:
 def frame_facts(look: Look, _query: object = None) -> dict[str, Any]:
     """For the frame's own part: how many things need a person, how many jobs and robots there are, who answers."""
     counts = {"jobs": look.open_jobs, "robots": len(look.robots)}
-    return {"need_count": needs.count(look), "tab_counts": counts, "tabs": TABS}
+    wrong = troubles.banner(look.health)
+    return {"need_count": needs.count(look), "tab_counts": counts, "tabs": TABS, "troubles": wrong}
 
 
 def show(template: str, tab: str, look: Look, parts: tuple[str, ...] = (), **values: Any) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from controller.store import queries
 from schemas.status import RobotState
 from schemas.views import OpenMatter, OpenMatters, Queue, Robot, UnknownRobot
-from web.console import words
+from web.console import troubles, words
 from web.console.language import N_, _
 from web.console.look import Look
 from web.console.text import duration
@@ -106,22 +106,12 @@ def _gathered(look: Look) -> Needs:
 
 
 # ---------------------------------------------------------------- the box itself
-_BOX: dict[str, tuple[str, str]] = {
-    "broker.down": (
-        N_("No robot can be reached"),
-        N_("The message broker does not answer. It is started again by itself; robots finish what they hold."),
-    ),
-    "store.full": (
-        N_("Nothing can be recorded"),
-        N_("The disk is full or broken. Nothing new is accepted until there is room; what runs goes on."),
-    ),
-}
-
-
 def _of_health(look: Look) -> Iterator[Need]:
     for reason in (look.health or {}).get("reasons", ()):
-        head, text = _BOX.get(reason["code"], (N_("Something is wrong with the box"), str(reason["message"])))
-        yield Need(f"box-{reason['code']}", 0, "failed", Text(head), Text(text))
+        words_ = troubles.of(reason)
+        if words_.needs:
+            code = reason["code"]
+            yield Need(f"box-{code}", 0, "failed", Text(words_.head), Text(words_.text), reason.get("since"))
 
 
 # ---------------------------------------------------------------- jobs

@@ -1,6 +1,7 @@
 """The read side: what the web shows, from read-only connections, always along an index."""
 
 from controller.store.queries.blocks import new_logs, page_of_logs, page_of_runs, runs_of
+from controller.store.queries.box import drained
 from controller.store.queries.catalogue import (
     deployment,
     flow,
@@ -50,6 +51,7 @@ __all__ = [
     "count_logs",
     "cursor_at",
     "deployment",
+    "drained",
     "events_after",
     "failed_path",
     "find",
