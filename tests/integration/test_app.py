@@ -210,7 +210,7 @@ def test_it_ends_when_it_is_told_to_or_left_alone(settings: ServeSettings, how: 
         assert running.wait(10) == 0
     left = {file.name for file in settings.data_dir.iterdir()}
     sums = {"yardmaster.db-sums", "yardmaster.db-sums-log"}
-    assert left == {"yardmaster.db", "lock", "incarnation", "mark"} | sums, "socket and log are folded away"
+    assert left == {"yardmaster.db", "lock", "incarnation", "mark", "ballast"} | sums, "socket and log are folded away"
 
 
 def test_a_database_of_a_newer_version_is_refused(settings: ServeSettings) -> None:

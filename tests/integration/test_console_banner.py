@@ -53,6 +53,11 @@ def test_every_code_has_words_in_both_languages(box: Box, code: str) -> None:
     assert TROUBLES[code].text not in line
 
 
+def test_what_it_says_is_text(box: Box) -> None:
+    say(box, "<b>of a later version</b>")
+    assert "<b>of a later" not in box.http.get("/").text
+
+
 def test_three_are_shown_and_the_rest_is_counted(box: Box) -> None:
     say(box, *list(TROUBLES)[:5])
     shown = banner(box)[1]

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ NIGHTLY = Timing(cron="0 3 * * *")
 DAY_US = 86_400_000_000
 
 
-def codes(found: object) -> list[str]:
+def codes(found: Iterable[Condition]) -> list[str]:
     """Codes of what a source says."""
     return [one.code for one in found]
 

@@ -1,5 +1,6 @@
 """Every text of the console is there in Chinese, and no catalogue keeps one that nobody shows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ KEYWORDS = {
 }  # fmt: skip
 Key = tuple[object, object]
 """Context and text."""
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Whatever another test has shown last."""
+    with speaking("en"):
+        yield
 
 
 def _shown() -> set[Key]:
@@ -45,8 +53,7 @@ def test_a_placeholder_that_is_lost_or_misspelt_would_break_the_page() -> None:
 
 
 def test_the_language_of_the_page_decides() -> None:
-    with speaking("en"):
-        assert _("Queued") == "Queued"
+    assert _("Queued") == "Queued"
     with speaking("zh"):
         assert _("Queued") == "等待"
         assert ngettext("needs a person", "need a person", 2) == "件待人处理"

@@ -84,12 +84,8 @@ def of(reason: dict[str, Any]) -> Trouble:
 
 def banner(health: dict[str, Any] | None) -> list[dict[str, Any]]:
     """What every page shows, in its language: {code, head, text, since}, worst first."""
+    found = [(reason, of(reason)) for reason in (health or {}).get("reasons", ())]
     return [
-        {
-            "code": reason["code"],
-            "head": _((words := of(reason)).head),
-            "text": _(words.text),
-            "since": reason.get("since"),
-        }
-        for reason in (health or {}).get("reasons", ())
+        {"code": reason["code"], "head": _(words.head), "text": _(words.text), "since": reason.get("since")}
+        for reason, words in found
     ]
