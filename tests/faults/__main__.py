@@ -1,9 +1,6 @@
-"""python -m tests.faults: runs suites and prints their table; scripts/faults calls this."""
+"""Runs suites of the fault bench and prints their table; scripts/faults calls this."""
 
 import argparse
-import json
-import math
-import os
 import resource
 import shutil
 import sys
@@ -13,32 +10,35 @@ from pathlib import Path
 
 import typer
 
-from config.clock import steady
+from tests.faults.campaign import Order, Task, here, keep, mutants, several
 from tests.faults.isolation import enter, isolation
 from tests.faults.row import Row, table
-from tests.faults.run import How, run
-from tests.faults.suites import FAULTS, suites
+from tests.faults.suites import suites
+
+FILES = 65_536
+"""Open files that the bench may have; the product gets no more than it would."""
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the sizes of docs/reliability.md; takes many hours")
-    parser.add_argument("--only", action="append", metavar="NAME", help="this suite; may be given several times")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well, after each suite")
-    parser.add_argument("--cycles", type=int, help="so many cycles, with the other sizes as they are")
-    parser.add_argument(
-        "--minutes", type=float, help="begin no further box after this time; cycles that were run count"
-    )
-    parser.add_argument("--mutant", metavar="NAME", help="run the suite against this broken variant of the product")
-    parser.add_argument("--list", action="store_true", help="name the suites")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work here and leave everything")
+    add = parser.add_argument
+    add("--full", action="store_true", help="the sizes of docs/reliability.md; takes many hours")
+    add("--only", action="append", metavar="NAME", help="this suite; may be given several times")
+    add("--mutants", action="store_true", help="run broken variants of the product instead; each must be caught")
+    add("--mutant", metavar="NAME", help="run the suite against this broken variant")
+    add("--json", type=Path, metavar="FILE", help="write the rows here as well, after each suite")
+    add("--cycles", type=int, help="so many cycles, with the other sizes as they are")
+    add("--minutes", type=float, help="begin no further box of a suite after this time")
+    add("--seed", type=int, default=1, help="other dice")
+    add("--at-once", type=int, default=3, help="suites that run at a time")
+    add("--list", action="store_true", help="name the suites")
+    add("--keep", type=Path, metavar="FOLDER", help="work here and leave everything")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """1 if a promise was broken, 2 for a misspelt name."""
-    given = _options(arguments)
-    known = suites()
+    """1 if a promise was broken or a mutant was not caught, 2 for a misspelt name."""
+    given, known = _options(arguments), suites()
     names = given.only or list(known)
     if given.list:
         typer.echo("\n".join(known))
@@ -46,45 +46,41 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         typer.echo(f"error: no suite {', '.join(unknown)}; there are {', '.join(known)}", err=True)
         return 2
-    enter()
-    typer.echo(isolation(), err=True)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
-    return _all(given, names)
+    if given.mutants:
+        return _run(given, [task for task in mutants() if task.name in names])
+    return _run(given, [Task(name, given.mutant) for name in names])
 
 
-def _all(given: argparse.Namespace, names: list[str]) -> int:
+def _run(given: argparse.Namespace, tasks: list[Task]) -> int:
+    if _is_one(given, tasks):
+        enter()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="faults-"))
-    rows: list[Row] = []
     try:
-        for name in names:
-            rows.append(_one(given, name, folder))
-            for line in rows[-1].wrong:
-                typer.echo(f"  {line}", err=True)
-            if given.json:
-                given.json.write_text(json.dumps([row.as_json() for row in rows], indent=1))
+        rows = _rows(given, tasks, folder)
     finally:
         if not given.keep:
             shutil.rmtree(folder, ignore_errors=True)
+    for row in rows:
+        for line in row.wrong:
+            typer.echo(f"  {row.name}: {line}", err=True)
     typer.echo(table(rows))
     return int(not all(row.ok for row in rows))
 
 
-def _one(given: argparse.Namespace, name: str, folder: Path) -> Row:
-    fault = FAULTS.get(name)
-    if fault is None:
-        return suites()[name](given.full, folder / name)
-    fault.is_full = given.full
-    size = fault.full if given.full else fault.quick
-    if given.cycles:
-        size = size._replace(cycles=given.cycles)
+def _is_one(given: argparse.Namespace, tasks: list[Task]) -> bool:
+    return len(tasks) == 1 and not given.mutants
 
-    def say(line: str) -> None:
-        typer.echo(line, err=True)
 
-    seed = int(os.environ.get("FAULTS_SEED", "1"))
-    until = steady() + given.minutes * 60 if given.minutes else math.inf
-    return run(fault, size, folder, How(seed, given.mutant, until, say))
+def _rows(given: argparse.Namespace, tasks: list[Task], folder: Path) -> list[Row]:
+    order = Order.of(given, folder)
+    if not _is_one(given, tasks):
+        return several(order, tasks)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, FILES) if hard > 0 else FILES, hard))
+    typer.echo(f"{tasks[0].name}: {isolation()}", err=True)
+    rows = [here(order, task) for task in tasks]
+    keep(order.file, rows)
+    return rows
 
 
 if __name__ == "__main__":

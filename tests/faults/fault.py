@@ -47,6 +47,8 @@ class Fault:
     """Broken variants that this suite must catch (`tests.faults.mutants`)."""
     is_full = False
     """Whether it runs with its full sizes."""
+    heals_itself = False
+    """Recovery is the product's own work, and counts from the fault."""
     backlog = BACKLOG
     """How many jobs are kept open."""
     requeued = 0.25

@@ -15,6 +15,7 @@ class KillPart(Fault):
     """A part of the box dies, and its supervisor starts it again."""
 
     part: ClassVar[str]
+    heals_itself = True
 
     def inject(self, scene: Scene) -> None:
         self._old = scene.bench.pid(self.part)

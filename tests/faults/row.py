@@ -38,6 +38,12 @@ class Row:
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"ok": self.ok}
 
 
+def from_json(value: dict[str, Any]) -> Row:
+    """What `as_json` made; raises `TypeError`."""
+    given = {name: found for name, found in value.items() if name != "ok"}
+    return Row(**(given | {"wrong": tuple(value["wrong"])}))
+
+
 HEAD = ("fault", "cycles", "jobs", "lost", "duplicated", "stuck", "overlaps", "recovery", "")
 
 

@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class How:
-    """Beside its sizes: the dice, a mutant instead of the product, and when no further box is begun (steady seconds)."""
+    """Beside its sizes: the dice, a mutant, when no further box is begun (steady seconds), whom to tell."""
 
     seed: int = 1
     mutant: str | None = None
@@ -98,17 +98,18 @@ def with_mutant(plan: Plan, mutant: str | None) -> Plan:
 
 
 def _cycles(fault: Fault, scene: Scene) -> list[tuple[float, float]]:
-    """When each cycle was mended, and when the next thing broke (steady seconds)."""
-    healed: list[tuple[float, float]] = []
+    """When each fault was over, and when the next thing broke (steady seconds)."""
+    over: list[float] = []
+    next_at: list[float] = []
     for _ in range(scene.size.cycles):
         time.sleep(scene.dice.uniform(0, CALM_S))
-        if healed:
-            healed[-1] = (healed[-1][0], steady())
+        next_at.append(steady())
         fault.inject(scene)
+        broken = steady()
         fault.heal(scene)
-        healed.append((steady(), steady()))
+        over.append(broken if fault.heals_itself else steady())
     time.sleep(CALM_S)  # the last cycle, too, is seen to dispatch again
-    return [*healed[:-1], (healed[-1][0], steady())]
+    return list(zip(over, [*next_at[1:], steady()], strict=True))
 
 
 def _settle(fault: Fault, scene: Scene) -> None:

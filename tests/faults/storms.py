@@ -142,8 +142,9 @@ class Flood(Fault):
         with Raw(scene.bench.mqtt, OUTSIDER) as raw:
             began, sent = steady(), 0
             while (passed := steady() - began) < lasts:
-                for _ in range(50):
+                for _ in range(25):
                     raw.send("heartbeat", raw.beat(), qos=0)
+                    raw.send("log", raw.rows({"kind": "log", "level": 1, "text": "so much to say"}), qos=0)
                 sent += 50
                 time.sleep(max(0.0, sent / A_SECOND - passed))
             return sent / (steady() - began)

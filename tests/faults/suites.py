@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.boxes import BOXES
 from tests.faults.disks import DISKS
 from tests.faults.fault import Fault
+from tests.faults.fuzz import FuzzedCores
 from tests.faults.kills import KILLS
 from tests.faults.liars import LIES
 from tests.faults.network import NETWORK
@@ -27,7 +28,7 @@ Suite = Callable[[bool, Path], Row]
 """(full, an empty folder) -> row."""
 FAULTS: dict[str, Fault] = {
     fault.name: fault
-    for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, *BOXES, *DISKS, *STORMS, *CALLED, PermutedTraces())
+    for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, *BOXES, *DISKS, *STORMS, *CALLED, PermutedTraces(), FuzzedCores())
 }
 ROOMS = ("storage", "doors")
 

@@ -22,6 +22,7 @@ class AtCalls(Fault):
     """A process that is started to die at a chosen call, and then started again without that."""
 
     tools = ("strace",)
+    heals_itself = True
     calls: tuple[str, ...] = CALLS
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class ControllerAtCalls(AtCalls):
 
 
 class AgentAtCalls(AtCalls):
-    name = "agent-at-every-call"
+    name, heals_itself = "agent-at-every-call", False
     quick, full = Size(6, 6), Size(900, 60)
 
     def inject(self, scene: Scene) -> None:

@@ -1,0 +1,114 @@
+"""Runs suites: one in this process, several as processes of their own, each in its own namespaces, a few at a time."""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from config.clock import steady
+from tests.faults.row import Row, from_json
+from tests.faults.run import How, run
+from tests.faults.suites import FAULTS, suites
+
+
+class Task(NamedTuple):
+    """A suite, against the product or against a mutant of it."""
+
+    name: str
+    mutant: str | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """How suites are to be run."""
+
+    full: bool
+    folder: Path
+    cycles: int | None = None
+    minutes: float | None = None
+    seed: int = 1
+    at_once: int = 2
+    file: Path | None = None
+    """Where the rows go as JSON, after each suite."""
+
+    @classmethod
+    def of(cls, given: argparse.Namespace, folder: Path) -> "Order":
+        """As the command line says."""
+        return cls(given.full, folder, given.cycles, given.minutes, given.seed, given.at_once, given.json)
+
+
+def mutants() -> list[Task]:
+    """Every mutant with the suite that must catch it."""
+    return [Task(name, mutant) for name, fault in FAULTS.items() for mutant in fault.mutants]
+
+
+def here(order: Order, task: Task) -> Row:
+    """One suite, in this process."""
+    fault = FAULTS.get(task.name)
+    if fault is None:
+        return suites()[task.name](order.full, order.folder / task.name)
+    fault.is_full = order.full
+    size = fault.full if order.full else fault.quick
+    if order.cycles:
+        size = size._replace(cycles=order.cycles)
+    until = steady() + order.minutes * 60 if order.minutes else math.inf
+    return run(fault, size, order.folder, How(order.seed, task.mutant, until, _say))
+
+
+def several(order: Order, tasks: Sequence[Task]) -> list[Row]:
+    """Many suites, `at_once` at a time, in the order of the tasks; what is done is kept on file at once."""
+    rows: dict[Task, Row] = {}
+    lock = threading.Lock()
+
+    def do(task: Task) -> None:
+        row = _elsewhere(order, task)
+        with lock:
+            rows[task] = judged(task, row) if task.mutant else row
+            keep(order.file, [rows[one] for one in tasks if one in rows])
+
+    with ThreadPoolExecutor(order.at_once) as pool:
+        list(pool.map(do, tasks))
+    return [rows[task] for task in tasks]
+
+
+def _elsewhere(order: Order, task: Task) -> Row:
+    where = order.folder / "-".join(filter(None, task))
+    where.mkdir(parents=True, exist_ok=True)
+    file = where / "row.json"
+    command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
+    command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
+    for name, value in (("cycles", order.cycles), ("minutes", order.minutes), ("mutant", task.mutant)):
+        command += [] if value is None else [f"--{name}", str(value)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if not file.exists():
+        return Row(task.name, 0, 0, wrong=(f"the bench itself failed with exit code {done.returncode}",))
+    return from_json(json.loads(file.read_text())[0])
+
+
+def judged(task: Task, row: Row) -> Row:
+    """What a mutant's row means: a broken promise is what was wanted."""
+    name = f"{task.name}, {task.mutant}"
+    if row.skipped:
+        return Row(name, 0, 0, skipped=row.skipped)
+    if row.ok:
+        return Row(name, row.cycles, row.jobs, wrong=("the mutant was not caught",))
+    return Row(name, row.cycles, row.jobs, note=f"caught: {(*row.wrong, 'by its counts')[0][:80]}")
+
+
+def keep(file: Path | None, rows: Sequence[Row]) -> None:
+    """Write rows as JSON, if that is wanted."""
+    if file is not None:
+        file.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,150 @@
+"""The parts of the bench: its proxy, its table, what is put around a part, and the names of everything."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.campaign import Task, judged, mutants
+from tests.faults.mutants.rules import RULES
+from tests.faults.product import wrapped
+from tests.faults.proxy import Proxy, Weather, client_id
+from tests.faults.row import Row, from_json, table
+from tests.faults.run import added
+from tests.faults.suites import FAULTS, suites
+from tests.model.mutants import MUTANTS
+from tests.waiting import wait_for
+
+CONNECT = b"\x10\x18\x00\x04MQTT\x04\x82\x00\x3c\x00\x05agv-1\x00\x05agv-1"
+
+
+class Echo:
+    """A server that says what it hears."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                made, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(made,), daemon=True).start()
+
+    def _answer(self, made: socket.socket) -> None:
+        try:
+            while data := made.recv(65_536):
+                made.sendall(data)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy before a server that echoes."""
+    echo = Echo()
+    made = Proxy(echo.address)
+    yield made
+    made.close()
+    echo.close()
+
+
+def said(proxy: Proxy) -> socket.socket:
+    """A robot's connection that has introduced itself."""
+    made = socket.create_connection(("127.0.0.1", proxy.port), 5)
+    made.sendall(CONNECT)
+    assert made.recv(100) == CONNECT
+    return made
+
+
+def hears(connection: socket.socket, seconds: float = 0.3) -> bytes | None:
+    """What comes within a while; None if nothing does."""
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(100)
+    except TimeoutError:
+        return None
+
+
+def test_who_speaks_is_read_from_the_first_packet() -> None:
+    assert client_id(CONNECT) == b"agv-1"
+
+
+def test_what_is_held_arrives_later(proxy: Proxy) -> None:
+    robot = said(proxy)
+    proxy.weather = Weather(held=frozenset({"up"}))
+    robot.sendall(b"late")
+    assert hears(robot) is None
+    proxy.weather = Weather()
+    assert hears(robot, 5) == b"late"
+
+
+def test_what_is_swallowed_never_arrives(proxy: Proxy) -> None:
+    robot = said(proxy)
+    proxy.weather = Weather(swallowed=frozenset({"down"}))
+    robot.sendall(b"gone")
+    assert hears(robot) is None
+    proxy.weather = Weather()
+    robot.sendall(b"here")
+    assert hears(robot, 5) == b"here"
+
+
+def test_only_some_robots_are_behind_a_partition() -> None:
+    names = [b"r%d" % number for number in range(1000)]
+    some = Weather(share=0.4, salt=3)
+    assert 300 < sum(some.touches(name) for name in names) < 500
+    assert [some.touches(name) for name in names] != [Weather(share=0.4, salt=4).touches(name) for name in names]
+    assert all(Weather().touches(name) for name in names)
+
+
+def test_a_connection_breaks_inside_a_message(proxy: Proxy) -> None:
+    robot = said(proxy)
+    proxy.weather = Weather(cut_after=3)
+    robot.sendall(b"message")
+    wait_for(lambda: proxy.cuts, 5, "the cut")
+    with pytest.raises(ConnectionResetError):  # now, or after the piece that came through
+        _ = [hears(robot, 5) for _ in range(2)]
+
+
+def test_a_cut_is_a_reset(proxy: Proxy) -> None:
+    robot = said(proxy)
+    proxy.cut()
+    with pytest.raises(ConnectionResetError):
+        hears(robot, 5)
+
+
+def test_a_part_is_wrapped() -> None:
+    command = ["python", "-m", "controller.app", "x"]
+    assert wrapped(command, {}) == command
+    assert wrapped(command, {"before": ["strace"]}) == ["strace", *command]
+    mutated = ["python", "-m", "tests.faults.mutants", "no_lock", "controller.app", "x"]
+    assert wrapped(command, {"mutant": "no_lock"}) == mutated
+
+
+def test_rows_add_up() -> None:
+    one = Row("a", 2, 10, lost=1, recovery_s=0.5, wrong=("x",))
+    both = added(one, Row("a", 3, 20, stuck=1, recovery_s=0.2, note="n", wrong=("y",)))
+    assert both == Row("a", 5, 30, lost=1, stuck=1, recovery_s=0.5, note="n", wrong=("x", "y"))
+    assert from_json(both.as_json()) == both
+    assert not both.ok
+    assert "BROKEN" in table([both])
+
+
+def test_a_mutant_must_be_caught() -> None:
+    task = Task("kill-agent", "agent_journal_after_moving")
+    assert not judged(task, Row("kill-agent", 1, 1)).ok
+    assert judged(task, Row("kill-agent", 1, 1, lost=1)).ok
+    assert judged(task, Row("kill-agent", 0, 0, skipped="no strace")).skipped
+
+
+def test_every_name_is_known() -> None:
+    assert list(suites())[: len(FAULTS)] == list(FAULTS)
+    assert {task.mutant for task in mutants()} <= {*RULES, *MUTANTS}
+    assert all(task.name in FAULTS for task in mutants())
