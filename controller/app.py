@@ -27,7 +27,7 @@ from controller.socket import CommandSocket
 from controller.store import findings
 from controller.store.connection import Store, StoreTooNew
 from controller.store.failures import is_of_store, is_trouble
-from controller.store.findings import BAD_PAGE
+from controller.store.findings import BAD_PAGE, LOST_TURNS
 from controller.store.pages import Damaged
 from controller.store.scrub import Scrub
 from controller.store.upkeep import checkpoint
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 CHECKPOINT_S = 30.0
 FOLD_AT = 1000
 """Frames that wait in the write-ahead log (4 KB each): more are folded back at once."""
+FOLD_REST_S = 0.5
+"""Between two folds, however much waits: a full disk refuses one after the other."""
 REFUSED = 1
 DAMAGED = 3
 """How a process ends that does not work on this database."""
@@ -55,7 +57,7 @@ class Controller:
             self._open(settings, opening)
             self._closing = opening.pop_all()
         self._stopping = False
-        self._upkeep_at = steady() + CHECKPOINT_S
+        self._upkeep_at, self._fold_at = steady() + CHECKPOINT_S, 0.0
 
     def _open(self, settings: ServeSettings, opening: ExitStack) -> None:
         data_dir, topics = settings.data_dir, Topics(settings.topic_prefix)
@@ -133,29 +135,30 @@ class Controller:
         while not self._stopping:
             self.loop.run_once(self.selector)
             self.doors.keep()
-            if steady() >= self._upkeep_at or self.store.waiting >= FOLD_AT:
+            if steady() >= self._fold_at and (steady() >= self._upkeep_at or self.store.waiting >= FOLD_AT):
                 self._upkeep()
 
     def _upkeep(self) -> None:
-        self._upkeep_at = steady() + CHECKPOINT_S
+        self._upkeep_at, self._fold_at = steady() + CHECKPOINT_S, steady() + FOLD_REST_S
         self.door.sweep()
         if self.loop.trouble is None:
             checkpoint(self.store, self.database)
-            self._note_damage()
+            self._note_findings()
 
-    def _note_damage(self) -> None:
-        """What the scrub has found stands until a pass finds nothing."""
-        if self.scrub is None or (self.scrub.wrong is None and not self.scrub.passes):
-            return
-        known = {one.code: one.text for one in findings.findings(self.store.db)}.get(BAD_PAGE)
-        if known == self.scrub.wrong:
+    def _note_findings(self) -> None:
+        """What the scrub has found stands until a pass finds nothing; lost work until people have seen to it."""
+        db, us = self.store.db, instant().utc_us
+        wrong = self.scrub.news if self.scrub is not None else None
+        changed = wrong is not None and findings.differs(db, BAD_PAGE, wrong or None)
+        over = findings.is_over(db, LOST_TURNS, us)
+        if not changed and not over:
             return
         try:
             with self.store.transaction():
-                if self.scrub.wrong is None:
-                    findings.end(self.store.db, BAD_PAGE)
-                else:
-                    findings.add(self.store.db, BAD_PAGE, self.scrub.wrong, instant().utc_us)
+                if changed:
+                    findings.put(db, BAD_PAGE, wrong or None, us)
+                if over:
+                    findings.put(db, LOST_TURNS, None, us)
         except Exception as error:
             if not is_trouble(error):
                 raise

@@ -1,14 +1,13 @@
 """Carrying out a command about people while no controller runs: the data directory is locked for that moment."""
 
 import json
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from config.clock import instant, steady
+from config.clock import instant
 from controller.core_settings import CoreSettings
 from controller.desk import Desk
 from controller.errors import Refused
@@ -17,12 +16,8 @@ from controller.service import as_refusal, audit
 from controller.service.people import PeopleService
 from controller.store import accounts
 from controller.store.connection import Store
-from controller.store.pages import Damaged
-from controller.store.scrub import check_now
 from controller.store.sums_file import sums_of
 from schemas.commands import COMMANDS, Caller
-
-log = logging.getLogger(__name__)
 
 DATABASE = "yardmaster.db"
 PATIENCE_S = 0.5
@@ -41,15 +36,8 @@ def check(data_dir: Path, budget_s: float) -> None:
     """
     if not (data_dir / DATABASE).exists() and not sums_of(data_dir / DATABASE).exists():
         return
-    began = steady()
-    with _Opened(data_dir) as store:
-        if store.sums is None:
-            return
-        wrong, whole = check_now(store.sums, store.db, budget_s)
-    if wrong is not None:
-        raise Damaged(wrong)
-    rest = "" if whole else "; the rest is checked while the box runs"
-    log.info("the database was checked for %.1f s%s", steady() - began, rest)
+    with _Opened(data_dir, check_s=budget_s):
+        pass
 
 
 def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -75,14 +63,14 @@ def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller
 class _Opened:
     """The store under the lock of its directory."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self, data_dir: Path, check_s: float | None = None) -> None:
+        self._data_dir, self._check_s = data_dir, check_s
 
     def __enter__(self) -> Store:
         os.umask(0o077)  # what is made here is for whoever runs the box and nobody else
         self._lock = DataLock.take(self._data_dir, PATIENCE_S)
         try:
-            self._store = Store.open(self._data_dir / DATABASE)
+            self._store = Store.open(self._data_dir / DATABASE, self._check_s)
         except BaseException:
             self._lock.release()
             raise

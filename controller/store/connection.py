@@ -4,15 +4,16 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from config.clock import instant
 from controller.store import chain, events, findings
-from controller.store.failures import is_fatal, is_trouble
+from controller.store.failures import is_trouble
 from controller.store.mark import NAME, Mark
-from controller.store.pages import REMEDY, Damaged, check_head
+from controller.store.opening import leave, opened
+from controller.store.pages import REMEDY, Damaged
 from controller.store.pending import Pending
 from controller.store.sums import Sums
 from controller.store.written import to_json
@@ -76,34 +77,13 @@ class Store:
         self._load_numbers()
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
+    def open(cls, path: Path, check_s: float | None = None) -> "Store":
         """Open or create the database; one older than what the box remembers beside it counts as restored.
 
-        Raises `Damaged` when the file is not what was written, `StoreTooNew`, `sqlite3.Error`, `OSError`.
+        `check_s`: look at every page before any of it is believed, for so long at most. Raises `Damaged` when the file
+        is not what was written, `StoreTooNew`, `sqlite3.Error`, `OSError`.
         """
-        check_head(path)
-        try:
-            connection = connect(path)
-            with ExitStack() as failing:
-                failing.callback(leave, connection, path)  # as it is: nothing is folded into what may be damaged
-                store = cls._opened(path, connection, failing)
-                failing.pop_all()
-        except sqlite3.DatabaseError as error:
-            if is_fatal(error):
-                raise Damaged(f"The database cannot be read ({error}). {REMEDY}") from error
-            raise
-        return store
-
-    @classmethod
-    def _opened(cls, path: Path, connection: sqlite3.Connection, failing: ExitStack) -> "Store":
-        sums = Sums(path, connection)
-        failing.pop_all()
-        failing.callback(sums.close)
-        failing.callback(leave, connection, path)
-        sums.take_over()
-        store = cls(connection, path.parent, sums)
-        store.fold()
-        return store
+        return opened(path, connect, lambda db, sums: cls(db, path.parent, sums), check_s)
 
     def _load_numbers(self) -> None:
         rows = {row["key"]: row["value"] for row in self.db.execute("select key, value from meta")}
@@ -272,14 +252,3 @@ class Store:
             self.sums.close()
         if self._mark is not None:
             self._mark.close()
-
-
-def leave(connection: sqlite3.Connection, path: Path) -> None:
-    """Close a connection without SQLite folding the log back by itself, which the last one to leave would do.
-
-    One that may only read cannot fold, so it leaves last.
-    """
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as last:
-        with suppress(sqlite3.Error):
-            last.execute("select count(*) from sqlite_master").fetchone()
-        connection.close()

@@ -3,6 +3,8 @@
 import sqlite3
 from typing import NamedTuple
 
+STANDS_US = 86_400_000_000
+"""How long a loss is shown at least."""
 LOST_TURNS = "store.lost"
 """Acknowledged work is missing from the database."""
 BAD_PAGE = "store.damaged"
@@ -20,6 +22,26 @@ class Finding(NamedTuple):
 def add(db: sqlite3.Connection, code: str, text: str, us: int) -> None:
     """Note a finding; of two with one code the newer sentence stands, since the older moment."""
     db.execute("insert into findings values (?, ?, ?) on conflict do update set text = excluded.text", (code, text, us))
+
+
+def put(db: sqlite3.Connection, code: str, text: str | None, us: int) -> None:
+    """A finding as it is now; None: it is none any more."""
+    if text is None:
+        end(db, code)
+    else:
+        add(db, code, text, us)
+
+
+def differs(db: sqlite3.Connection, code: str, text: str | None) -> bool:
+    """Whether what is noted is something else."""
+    return {one.code: one.text for one in findings(db)}.get(code) != text
+
+
+def is_over(db: sqlite3.Connection, code: str, us: int) -> bool:
+    """Whether a loss has been seen to: it stood for a day, and no job is parked any more."""
+    since = {one.code: one.since for one in findings(db)}.get(code)
+    parked = db.execute("select 1 from jobs where parked = 1 limit 1").fetchone()
+    return since is not None and us - since > STANDS_US and parked is None
 
 
 def end(db: sqlite3.Connection, code: str) -> None:

@@ -4,17 +4,20 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from config.clock import steady
+from controller.store.failures import is_fatal
 from controller.store.pages import REMEDY, bad_page
-from controller.store.queries.reader import Reader
+from controller.store.queries.reader import Reader, Unreadable
 from controller.store.sums import Sums
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 24 * 3600.0
+AGAIN_S = 60.0
+"""When a check that was cut off by the disk is begun anew."""
 REST = 9.0
 """How many times as long as it worked it rests: nobody is to feel it."""
 
@@ -22,39 +25,56 @@ REST = 9.0
 class Scrub(threading.Thread):
     """One pass over pages and structure at the start, then one a day, until it is told to end.
 
-    `wrong` is what is wrong, in a sentence; `passes` counts those that found nothing.
+    `wrong` is what the last pass found, in a sentence; `passes` counts those that found nothing.
     """
 
     def __init__(self, sums: Sums, found: Callable[[], None], every_s: float = EVERY_S, rest: float = REST) -> None:
-        """`found` is called, from this thread, when something is wrong."""
+        """`found` is called, from this thread, after each pass."""
         super().__init__(name="scrub", daemon=True)
         self.wrong: str | None = None
         self.passes = 0
         self._sums, self._found, self._every_s, self._rest = sums, found, every_s, rest
         self._ending = threading.Event()
+        self._db: sqlite3.Connection | None = None
 
     def run(self) -> None:
         """Until `end`."""
         while not self._ending.is_set():
             try:
-                wrong = self._look()
-            except Exception as error:
-                log.exception("the check of the database was cut off")
-                wrong = f"The database cannot be checked: {error}"
-            if wrong is not None:
-                self.wrong = wrong
-                log.critical("%s", wrong)
-                self._found()
-            elif not self._ending.is_set():
-                self.passes += 1
-                self._sums.keep()
-            self._ending.wait(self._every_s)
+                self._pass(self._look())
+            except OSError as error:
+                self._pass(f"The database cannot be read: {error}. {REMEDY}")
+                self._ending.wait(AGAIN_S)
+            except (sqlite3.Error, Unreadable) as error:  # locked, no memory: no damage
+                log.warning("the check of the database was cut off and is begun anew: %s", error)
+                self._ending.wait(AGAIN_S)
+            else:
+                self._ending.wait(self._every_s)
+
+    @property
+    def news(self) -> str | None:
+        """What the last pass found; empty: nothing; None: there was none yet."""
+        return self.wrong or ("" if self.passes else None)
 
     def end(self) -> None:
         """Stop and wait for it."""
         self._ending.set()
+        with suppress(sqlite3.ProgrammingError):  # it has just been closed
+            if self._db is not None:
+                self._db.interrupt()
         if self.is_alive():
             self.join()
+
+    def _pass(self, wrong: str | None) -> None:
+        if wrong is not None:
+            log.critical("%s", wrong)
+            self.wrong = wrong
+        elif self._ending.is_set():
+            return
+        else:
+            self.wrong, self.passes = None, self.passes + 1
+            self._sums.keep()
+        self._found()
 
     def _look(self) -> str | None:
         page = 1
@@ -70,10 +90,13 @@ class Scrub(threading.Thread):
         """Table by table, so that no reading transaction holds up folding for long."""
         reader = Reader(database)
         with closing(reader.connect()) as db:
+            self._db = db
             names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table'")]
             for name in names:
                 began = steady()
                 said = _said(db, name)
+                if self._ending.is_set():
+                    return None
                 if said != "ok":
                     return f"The table {name} is damaged: {said}. {REMEDY}"
                 if self._ending.wait((steady() - began) * self._rest):
@@ -85,25 +108,6 @@ def _said(db: sqlite3.Connection, table: str) -> str:
     try:
         return str(db.execute(f'pragma quick_check("{table}")').fetchone()[0])
     except sqlite3.DatabaseError as error:
-        return str(error)
-
-
-def check_now(sums: Sums, db: sqlite3.Connection, budget_s: float) -> tuple[str | None, bool]:
-    """As much of the same as there is time for: (what is wrong, whether it was everything)."""
-    until, page = steady() + budget_s, 1
-    while page and steady() < until:
-        page, bad = sums.look(page)
-        if bad:
-            return bad_page(bad[0]), False
-    if page:
-        return None, False
-    db.set_progress_handler(lambda: steady() >= until, 10_000)
-    try:
-        said = str(db.execute("pragma quick_check(1)").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-            return None, False
-        said = str(error)
-    finally:
-        db.set_progress_handler(None, 0)
-    return (None, True) if said == "ok" else (f"The database is damaged: {said}. {REMEDY}", True)
+        if is_fatal(error):
+            return str(error)
+        raise

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from config.clock import steady
 from controller.store import sums_file, wal
 from controller.store.pages import PATIENCE, REMEDY, SLICE, Damaged, PageFile, bad_page
 from controller.store.sums_file import UNKNOWN, Batch, SumsFile, get, page_sum, put
@@ -199,3 +200,24 @@ def _load(database: Path) -> sums_file.Stored | None:
     if stored is None and database.stat().st_size > 4096:
         log.warning("there are no page sums beside %s yet; they are made from the pages as they are now", database.name)
     return stored
+
+
+def check_now(sums: Sums, db: sqlite3.Connection, budget_s: float) -> tuple[str | None, bool]:
+    """Pages, then the structure, as far as there is time: (what is wrong, whether it was everything)."""
+    until, page = steady() + budget_s, 1
+    while page and steady() < until:
+        page, bad = sums.look(page)
+        if bad:
+            return bad_page(bad[0]), False
+    if page:
+        return None, False
+    db.set_progress_handler(lambda: steady() >= until, 10_000)
+    try:
+        said = str(db.execute("pragma quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return None, False
+        said = str(error)
+    finally:
+        db.set_progress_handler(None, 0)
+    return (None, True) if said == "ok" else (f"The database is damaged: {said}. {REMEDY}", True)

@@ -16,6 +16,7 @@ _TABLE = struct.Struct("<8sQI")
 _BATCH = struct.Struct("<Q8sIII")
 _CHANGE = struct.Struct("<I8s8s")
 _SEAL = 16
+_PATIENCE = 3
 
 
 class Unusable(ValueError):
@@ -56,6 +57,13 @@ def _log_of(database: Path) -> Path:
 
 def load(database: Path) -> Stored | None:
     """Read both files; None without a table. Raises `Unusable`, `OSError`."""
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(Unusable):
+            return _load(database)  # else: they may have been written between one and the other
+    return _load(database)
+
+
+def _load(database: Path) -> Stored | None:
     try:
         raw = sums_of(database).read_bytes()
     except FileNotFoundError:

@@ -172,3 +172,20 @@ def test_a_mark_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pyt
     assert mark.read() is None
     assert caplog.text.count("cannot be written") == 1
     mark.close()
+
+
+def test_a_loss_is_shown_for_a_day_and_until_nothing_is_parked(store: Store) -> None:
+    findings.add(store.db, findings.LOST_TURNS, "5 turns are missing", US)
+    assert not findings.is_over(store.db, findings.LOST_TURNS, US + findings.STANDS_US)
+    assert findings.is_over(store.db, findings.LOST_TURNS, US + findings.STANDS_US + 1)
+    assert not findings.is_over(store.db, findings.BAD_PAGE, US + 2 * findings.STANDS_US)
+    findings.put(store.db, findings.LOST_TURNS, None, US)
+    assert findings.findings(store.db) == []
+
+
+def test_a_finding_keeps_its_moment_when_its_words_change(store: Store) -> None:
+    findings.put(store.db, findings.BAD_PAGE, "page 3", US)
+    assert findings.differs(store.db, findings.BAD_PAGE, "page 4")
+    findings.put(store.db, findings.BAD_PAGE, "page 4", US + 9)
+    assert findings.findings(store.db) == [(findings.BAD_PAGE, "page 4", US)]
+    assert not findings.differs(store.db, findings.BAD_PAGE, "page 4")
