@@ -18,6 +18,7 @@ from config.credentials import broker_hash
 from config.settings import PART_VARIABLE, ServeSettings, address
 from controller.broker import (
     AMQTT_LIMITS,
+    CONFIG,
     CONTROLLER,
     BrokerPlan,
     Robots,
@@ -69,16 +70,28 @@ def broker_part(settings: ServeSettings, own: OwnClients, is_up: Callable[[], bo
 
 
 def prepare(settings: ServeSettings, plan: BrokerPlan) -> None:
-    """Write all that mosquitto reads, before each start of it; raises `NotStarted` for certificates it cannot use."""
-    robots: Robots = []
+    """Write all that mosquitto reads, before each start of it; raises `NotStarted` or `OSError` at the first one.
+
+    Later what was written before has to do: a full disk is no reason for a box without a broker.
+    """
+    try:
+        make_certificates(settings)
+        write_config(plan, _robots(settings, plan))
+    except (NotStarted, OSError) as error:
+        if not (plan.folder / CONFIG).exists():
+            raise
+        log.error("the broker starts with what was written for it before: %s", error)
+
+
+def _robots(settings: ServeSettings, plan: BrokerPlan) -> Robots:
+    """Who may come in; only the box's own clients if that cannot be read: the controller says more when it can."""
     try:
         with Reader(settings.data_dir / "yardmaster.db").reading() as db:
-            robots = let_in(db, locked=settings.locks_mqtt)
-            make_certificates(settings)
             write_revoked(plan, db)
-    except Unreadable as error:  # nobody but the controller comes in, which says more when it can read
+            return let_in(db, locked=settings.locks_mqtt)
+    except Unreadable as error:
         log.error("who may come in cannot be read: %s", error)
-    write_config(plan, robots)
+        return []
 
 
 def make_certificates(settings: ServeSettings) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FOLDER, CA, CA_KEY, SERVER, SERVER_KEY, REVOKED = "tls", "ca.pem", "ca.key", "box.pem", "box.key", "revoked.pem"
 CA_DAYS, BOX_DAYS, ROBOT_DAYS = 7300, 825, 1825
-RENEW_DAYS = 180
+RENEW_DAYS = 460
 """At a start with fewer days left the box's certificate is made anew."""
 _SKEW = timedelta(days=1)
 """Clocks of robots may be behind."""

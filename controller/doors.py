@@ -23,6 +23,8 @@ OWN_VARIABLE = "YARDMASTER_BROKER_OWN"
 RETRY_S = 1.0
 AGAIN_S = 1.0
 """mosquitto forgets a signal that comes while it reads its files for an earlier one, so it is told once more."""
+RESTART_EVERY_S = 15.0
+"""Agents that are thrown off again and again within ten seconds take it for a second agent of their name, and stop."""
 
 
 def broker_plan(settings: ServeSettings, own: Mapping[str, str]) -> BrokerPlan:
@@ -57,7 +59,8 @@ class DoorKeeper:
         self._plan, self._desk, self._link, self._locked = plan, desk, link, locked
         self._seen = -1
         self._retry_at = 0.0
-        self._again_at = math.inf
+        self._again_at = self._restart_at = math.inf
+        self._restarted = -math.inf
 
     def keep(self) -> None:
         """After a commit, and in between: what the broker reads is what the database says.
@@ -65,21 +68,20 @@ class DoorKeeper:
         A broker that was started meanwhile may have been given what was true a moment before, so each new connection
         counts as a change.
         """
-        if steady() >= self._again_at:
-            self._reload()
-            self._again_at = math.inf
+        self._tell_what_is_due()
         if not self._desk.doors and self._seen == self._link.connection:
             return
         if self._plan is None or steady() < self._retry_at:
             return
         try:
             self._write(self._plan)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
             log.error("who may come in cannot be written for the broker, which is tried again: %s", error)
             self._retry_at = steady() + RETRY_S
         else:
             self._desk.doors.clear()
             self._seen = self._link.connection
+            self._tell_what_is_due()
 
     def _write(self, plan: BrokerPlan) -> None:
         robots = let_in(self._desk.db, locked=self._locked)
@@ -88,15 +90,21 @@ class DoorKeeper:
         if changed:
             write_config(plan, robots)
         if Door.RESTART in self._desk.doors:
-            log.warning("a certificate was revoked: the broker is started again, which ends its connection")
-            tell_mosquitto(plan.folder, signal.SIGTERM)
-        elif changed:
-            self._reload()
+            self._restart_at = max(steady(), self._restarted + RESTART_EVERY_S)
+        if changed or Door.RESTART in self._desk.doors:
+            tell_mosquitto(plan.folder, signal.SIGHUP)
             self._again_at = steady() + AGAIN_S
 
-    def _reload(self) -> None:
-        if self._plan is not None:
+    def _tell_what_is_due(self) -> None:
+        if self._plan is None:
+            return
+        if steady() >= self._restart_at:
+            log.warning("a certificate was revoked: the broker is started again, which ends its connection")
+            tell_mosquitto(self._plan.folder, signal.SIGTERM)
+            self._restarted, self._restart_at, self._again_at = steady(), math.inf, math.inf
+        if steady() >= self._again_at:
             tell_mosquitto(self._plan.folder, signal.SIGHUP)
+            self._again_at = math.inf
 
 
 def _text(path: Path) -> str | None:

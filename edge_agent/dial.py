@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -22,15 +23,28 @@ class TlsFiles:
 
     def context(self) -> ssl.SSLContext:
         """At least TLS 1.2, name and certificate of the box checked; raises `BadCertificate`."""
-        try:
-            made = ssl.create_default_context(cafile=self.ca_file)
-            made.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.certificate is not None:
-                made.load_cert_chain(self.certificate, self.key)
-        except OSError as error:
-            files = ", ".join(str(file) for file in (self.ca_file, self.certificate, self.key) if file is not None)
-            raise BadCertificate(f"the certificates cannot be used ({files}): {error.strerror or error}") from error
-        return made
+        return _context(self, tuple(_changed(file) for file in (self.ca_file, self.certificate, self.key)))
+
+
+@lru_cache(maxsize=8)
+def _context(files: TlsFiles, _changed_at: tuple[int | None, ...]) -> ssl.SSLContext:
+    """Made once for all robots of a process, and anew when a file has changed."""
+    try:
+        made = ssl.create_default_context(cafile=files.ca_file)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        if files.certificate is not None:
+            made.load_cert_chain(files.certificate, files.key)
+    except OSError as error:
+        named = ", ".join(str(file) for file in (files.ca_file, files.certificate, files.key) if file is not None)
+        raise BadCertificate(f"the certificates cannot be used ({named}): {error.strerror or error}") from error
+    return made
+
+
+def _changed(file: Path | None) -> int | None:
+    try:
+        return None if file is None else file.stat().st_mtime_ns
+    except OSError:  # reading it will say why
+        return None
 
 
 class TlsSocket:

@@ -49,7 +49,8 @@ def no_way_in(error: OSError | TimeoutError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"it is not the box that ca_file vouches for: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS fails: {error.reason or error}; is this the address for TLS, and the certificate still good?"
+        why = getattr(error, "reason", None) or error
+        return f"TLS fails: {why}; is this the address for TLS, and the certificate still good?"
     return str(error) or "no answer"
 
 

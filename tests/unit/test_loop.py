@@ -135,6 +135,15 @@ def leaves_early(said: list[str]) -> list[str]:
     return [word for word in said[:done] if word.startswith(("ack", "publish", "answer")) and "store.full" not in word]
 
 
+def test_doors_are_shut_after_the_commit_and_before_anybody_is_told(yard: Yard) -> None:
+    yard.loop.after_commit = lambda: yard.said.append("doors")
+    yard.arrives(7)
+    said = yard.turn("robot.revoke")
+    assert said[said.index("commit") :][:3] == ["commit", "doors", "ack 7"]
+    yard.commit_error = trouble()
+    assert "doors" not in yard.turn("robot.revoke")
+
+
 class AcknowledgesFirst(Loop):
     """The mutant that loses messages: it says thank you before it has written anything down."""
 

@@ -21,6 +21,7 @@ NASTY = (
 )
 GREEDY = (
     "#",
+    "$SYS/#",
     "+/+/+/+",
     f"{TOPICS.prefix}/#",
     f"{TOPICS.prefix}/+/+",

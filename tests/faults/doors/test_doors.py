@@ -10,6 +10,7 @@ import pytest
 
 from config import certificates
 from config.certificates import Authority
+from config.credentials import broker_hash, new_password
 from controller.broker import CONFIG, RULES
 from tests.faults.doors.attacks import ATTACKS, Scene
 from tests.faults.doors.house import HOST, PRESENCE, House, Mutant, Visitor, house, trusting, write_pair
@@ -48,6 +49,16 @@ def test_with_its_own_credential_a_robot_gets_nowhere(mosquitto: str, tmp_path: 
             outcome = attack(here)
             assert (outcome.through, outcome.tries > 0) == ([], True), name
             assert where.rows() == before, f"{name}: rows have changed"
+
+
+def test_a_denied_message_is_acknowledged_all_the_same(at_home: House) -> None:
+    """So nobody may take the broker's word for it: what counts is the controller's own, after its commit."""
+    robot = Visitor(at_home, "r1", at_home.enrol("r1"))
+    heard = at_home.counted("yardmaster_messages_total")
+    said = robot.client.publish("fleet/v1/r2/block-status", b"{}", 1)
+    said.wait_for_publish(10)
+    assert said.is_published()
+    assert at_home.counted("yardmaster_messages_total") == heard
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -167,6 +178,16 @@ def test_revoking_ends_what_is_connected(at_home: House) -> None:
     again = at_home.enrol("v1")
     assert Visitor(at_home, "v1", again).is_in
     assert denied(Visitor(at_home, "v1", passwords["v1"]))
+
+
+def test_two_that_are_enrolled_in_the_same_moment_are_both_let_in(at_home: House) -> None:
+    made = {}
+    for name in ("w1", "w2", "w3"):
+        made[name] = new_password()
+        at_home.must("robot.put", robot=name)
+        at_home.must("robot.enrol", robot=name, hash=broker_hash(made[name]))
+    for name, password in made.items():
+        wait_for(lambda n=name, p=password: Visitor(at_home, n, p).leaves(), 15, f"the broker to know {name}")  # type: ignore[misc]
 
 
 def test_a_new_password_throws_off_who_has_the_old_one(at_home: House) -> None:

@@ -12,7 +12,7 @@ from config.settings import Address
 from controller import doors
 from controller.broker import PASSWORDS, RULES, BrokerPlan, tell_mosquitto, write_config
 from controller.desk import Door
-from controller.doors import AGAIN_S, RETRY_S, DoorKeeper
+from controller.doors import AGAIN_S, RESTART_EVERY_S, RETRY_S, DoorKeeper
 from schemas.topics import Topics
 from tests.fakes.yard import Yard
 
@@ -108,8 +108,19 @@ def test_a_revoked_certificate_starts_the_broker_again(scene: Scene) -> None:
     assert scene.after(0) == [signal.SIGHUP]
     scene.after(60)
     scene.yard.must("robot.revoke", robot="r1")
-    assert scene.after(0) == [signal.SIGTERM]
+    assert scene.after(0) == [signal.SIGHUP, signal.SIGTERM]
     assert scene.yard.core.desk.doors == set()
+
+
+def test_many_revoked_certificates_start_the_broker_seldom_and_are_refused_at_once(scene: Scene) -> None:
+    for number in range(4):
+        scene.yard.must("robot.enrol", robot="r1", serial=f"a{number}", expires_at=1)
+    assert scene.after(60) == [signal.SIGHUP, signal.SIGTERM]
+    scene.yard.must("robot.revoke", robot="r1")
+    assert scene.after(1) == [signal.SIGHUP], "new connections are refused from now on"
+    assert signal.SIGTERM not in scene.after(RESTART_EVERY_S - 2)
+    assert scene.after(2) == [signal.SIGTERM]
+    assert scene.after(60) == []
 
 
 def test_asked_to_lock_it_lets_nobody_in_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
