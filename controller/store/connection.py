@@ -110,6 +110,7 @@ class Store:
             if self.turns:
                 log.warning("the database came without a mark that can be read; one is made now")
             self._mark.write(self.turns)
+            self._mark.sync()
         return known or 0
 
     def _found_lost(self, lost: int, mark: int) -> None:
@@ -233,6 +234,8 @@ class Store:
         """
         if self.sums is None:
             return True
+        if self._mark is not None:
+            self._mark.sync()
         try:
             return self.sums.fold(cut=cut)
         except Exception as error:

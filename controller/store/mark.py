@@ -13,7 +13,7 @@ _NUMBER = struct.Struct("<Q")
 
 
 class Mark:
-    """A file of one number, written after each commit and never synced.
+    """A file of one number, written after each commit and synced now and then.
 
     So it can never say more than what was durable, and may say less after a power loss, which harms nothing.
     """
@@ -45,6 +45,15 @@ class Mark:
         number = _NUMBER.pack(turns)
         try:
             os.pwrite(self._file, number + _check(number), 0)
+        except OSError as error:
+            self._ail(error)
+
+    def sync(self) -> None:
+        """After a power loss it says at least this much; raises nothing."""
+        if self._file is None:
+            return
+        try:
+            os.fsync(self._file)
         except OSError as error:
             self._ail(error)
 
