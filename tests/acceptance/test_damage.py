@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from controller.store.connection import Store
-from tests.acceptance.test_serve import Box, gone, start  # noqa: F401 - the fixture
+from tests.acceptance.test_serve import UP_S, Box, gone, start  # noqa: F401 - the fixture
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +57,7 @@ def test_a_log_that_was_removed_after_a_kill_is_said(start: Callable[..., Box]) 
     wait_for(lambda: gone(family), 10, "the end of every part")
     (box.data_dir / "yardmaster.db-wal").unlink()
     again = start()
-    http = again.up()["http"]
+    wait_for(lambda: again.up()["pid"] == again.process.pid, UP_S, "the ready file of the living")
+    http = again.ready()["http"]
     reasons = httpx.get(f"{http}/api/v1/health", headers=again.headers()).json()["reasons"]
     assert "store.lost" in [reason["code"] for reason in reasons], reasons
