@@ -19,7 +19,7 @@ from tests.faults.network import HASTY
 from tests.faults.pauses import BLAMED
 from tests.faults.product import MUTANTS
 
-REFUSES_S = 20.0
+REFUSES_S = 60.0
 IN_USE = "is in use by another"
 JUMPS_S = (1, -1, 60, -60, 3600, -3600, 86_400, -86_400, 31_536_000, -31_536_000)
 """±1 s to ±1 y; an hour is also what daylight saving is to a clock that is set wrongly."""
@@ -33,7 +33,7 @@ class SecondController(Fault):
     """Somebody starts another controller on the same data, and another whole box."""
 
     name = "two-controllers"
-    quick, full = Size(2, 2), Size(50, 50)
+    quick, full = Size(1, 1), Size(50, 50)
     mutants = ("no_lock",)
 
     def inject(self, scene: Scene) -> None:

@@ -23,7 +23,7 @@ class FullDisk(Fault):
     """The box's disk is filled by somebody else to the last byte, and emptied again."""
 
     name = "disk-full"
-    quick, full = Size(3, 3, (1, 4)), Size(50, 10, (1, 10))
+    quick, full = Size(2, 2, (1, 4)), Size(50, 10, (1, 10))
 
     def missing(self) -> str:
         return "" if inside() else "needs root, for a small disk of its own (tmpfs in a mount namespace)"
@@ -77,7 +77,7 @@ class Traced(Fault):
 
 class SyncFails(Traced):
     name = "disk-errors"
-    quick, full = Size(3, 3, (1, 3)), Size(50, 10, (1, 10))
+    quick, full = Size(2, 2, (1, 3)), Size(50, 10, (1, 10))
     tampering = "fdatasync:error=EIO"
 
 

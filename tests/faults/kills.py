@@ -30,7 +30,7 @@ class KillController(KillPart):
     """Three times of four it is back at work before the next kill, else that may meet it while it starts."""
 
     name, part = "kill-controller", "controller"
-    quick, full = Size(8, 8), Size(1000, 50)
+    quick, full = Size(6, 6), Size(1000, 50)
     mutants = ("ack_before_commit", "cancel_shown_at_once", "keys_forgotten")
 
     def heal(self, scene: Scene) -> None:
@@ -41,14 +41,14 @@ class KillController(KillPart):
 
 class KillWeb(KillPart):
     name, part = "kill-web", "web"
-    quick, full = Size(4, 4), Size(300, 50)
+    quick, full = Size(3, 3), Size(300, 50)
 
 
 class KillBroker(KillPart):
     """Nothing may depend on what the broker keeps."""
 
     name, part = "kill-broker", "broker"
-    quick, full = Size(5, 5), Size(300, 50)
+    quick, full = Size(3, 3), Size(300, 50)
 
     def inject(self, scene: Scene) -> None:
         super().inject(scene)
@@ -74,7 +74,7 @@ class KillAgents(Fault):
 
 class KillAgent(KillAgents):
     name = "kill-agent"
-    quick, full = Size(8, 8), Size(1000, 50)
+    quick, full = Size(6, 6), Size(1000, 50)
     mutants = ("agent_journal_after_moving",)
 
     def named(self, scene: Scene) -> str:
@@ -83,7 +83,7 @@ class KillAgent(KillAgents):
 
 class KillShared(KillAgents):
     name = "kill-shared-agents"
-    quick, full = Size(4, 4), Size(300, 50)
+    quick, full = Size(3, 3), Size(300, 50)
 
     def named(self, scene: Scene) -> str:
         return "shared"

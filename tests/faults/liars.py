@@ -31,7 +31,7 @@ class Liar(Fault):
     """It reports the attempts of others in every way, and impossible things about itself."""
 
     name = "lying-robot"
-    quick, full = Size(4, 4), Size(200, 50)
+    quick, full = Size(3, 3), Size(200, 50)
     mutants = ("anybody_speaks",)
 
     def inject(self, scene: Scene) -> None:
@@ -108,7 +108,7 @@ class Rubbish(Fault):
     """Malformed, deep and huge payloads on every topic and in the bodies of requests."""
 
     name = "malformed-payloads"
-    quick, full = Size(2, 2), Size(100, 25)
+    quick, full = Size(1, 1), Size(100, 25)
     bent_each = 150
     paths = ("/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/flows/short", "/api/v1/login", "/api/v1/robots/s-1/enable")
 

@@ -62,7 +62,7 @@ class Partition(Weathered):
     """Nothing arrives, on both ways or on one, of some robots or of all; then old connections go on or are broken."""
 
     name = "partition"
-    quick, full = Size(4, 4, (3, 14)), Size(200, 20, (3, 20))
+    quick, full = Size(3, 3, (3, 14)), Size(200, 20, (3, 20))
     mutants = ("agent_no_fence",)
     requeued = 0.6
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
@@ -96,7 +96,7 @@ class Cut(Weathered):
     """Connections break in the middle of messages, again and again."""
 
     name = "cut-connections"
-    quick, full = Size(4, 4, (1, 3)), Size(300, 50, (1, 3))
+    quick, full = Size(3, 3, (1, 3)), Size(300, 50, (1, 3))
 
     def inject(self, scene: Scene) -> None:
         self.proxy.weather = Weather(cut_after=scene.dice.randrange(2000))

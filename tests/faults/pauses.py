@@ -59,12 +59,14 @@ class PauseBroker(Pause):
     """The pipe stands still: robots are really out of reach, so an offer may go unanswered."""
 
     name, part, blames = "pause-broker", "broker", True
+    quick = Size(1, 1, (10, 14))
 
 
 class PauseAgents(Pause):
     """The robots' agents are silent in truth."""
 
     name, blames = "pause-agents", True
+    quick = Size(1, 1, (10, 14))
 
     def group(self, scene: Scene) -> int:
         return scene.bench.agents[scene.dice.choice(list(scene.bench.agents))].pid

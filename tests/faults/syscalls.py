@@ -39,7 +39,7 @@ class AtCalls(Fault):
 
 class ControllerAtCalls(AtCalls):
     name = "controller-at-every-call"
-    quick, full = Size(6, 6), Size(900, 60)
+    quick, full = Size(3, 3), Size(900, 60)
 
     def inject(self, scene: Scene) -> None:
         k, call = next(self._turn)
@@ -61,7 +61,7 @@ class ControllerAtCalls(AtCalls):
 
 class AgentAtCalls(AtCalls):
     name, heals_itself = "agent-at-every-call", False
-    quick, full = Size(6, 6), Size(900, 60)
+    quick, full = Size(3, 3), Size(900, 60)
 
     def inject(self, scene: Scene) -> None:
         k, call = next(self._turn)
