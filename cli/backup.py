@@ -33,6 +33,8 @@ def backup(
     except (backups.BackupFailed, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
+    for sentence in made.wrong:
+        typer.echo(f"the chains do not hold, so no older backup is removed: {sentence}", err=True)
     lost = f"; {made.missing} artifacts were not there any more" if made.missing else ""
     typer.echo(
         f"{made.folder}: {made.bytes / 1e6:.1f} MB of database and {made.artifacts} artifacts"

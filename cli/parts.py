@@ -86,6 +86,14 @@ class Part:
         self.start_at = steady() + wait
         log.warning("%s ended (%s) and is started again in %.1f s", self.name, describe(code), wait)
 
+    def fail_to_start(self, error: OSError) -> None:
+        """It could not even be started: another try follows, later each time."""
+        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**self._failures)
+        self._failures += 1
+        self._clear()
+        self.start_at = steady() + wait
+        log.error("%s could not be started and is tried again in %.1f s: %s", self.name, wait, error)
+
     def stop(self) -> None:
         """End it: ask, wait, insist."""
         if self.process is None:

@@ -50,6 +50,8 @@ def _say(backup: Backup, where: Path) -> None:
     )
     if backup.manifest["artifacts"]["missing"]:
         typer.echo(f"{backup.manifest['artifacts']['missing']} artifacts were missing already when it was made.")
+    for sentence in backup.manifest["wrong"]:
+        typer.echo(f"Something was changed in it after it was written: {sentence}", err=True)
     _say_what_is_there(where)
     closed = restoring.closed_secrets(backup, where)
     if closed:

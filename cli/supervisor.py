@@ -6,6 +6,7 @@ import logging
 import os
 import select
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ import typer
 
 from cli.chores import Chore
 from cli.main import installed_version
+from cli.notify import READY, STOPPING, Notifier
 from cli.parts import Part, describe
 from config.certificates import CA, FOLDER
 from config.clock import steady
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 START_S = 30.0
 LOOK_S = 0.05
+KEPT_RESTARTS = 10
+"""Of each part the ready file names so many moments at which it was started again."""
 END_ORDER = ("web", "station", "controller", "broker")
 
 
@@ -39,6 +43,8 @@ class Supervisor:
     ) -> None:
         self._parts = parts
         self._chores = chores
+        self._notifier = Notifier()
+        self._restarts: dict[str, list[float]] = {}
         self._settings = settings
         self._ready_files = ready_files
         self._stopping = False
@@ -61,6 +67,7 @@ class Supervisor:
                 self._restart_what_ended()
                 for chore in self._chores:
                     chore.look()
+                self._notifier.alive()
 
     # ------------------------------------------------------------ signals
     def _listen_to_signals(self, closing: contextlib.ExitStack) -> int:
@@ -80,6 +87,7 @@ class Supervisor:
     def _wait(self, wake: int, most_s: float = 60.0) -> None:
         due = [part.start_at - steady() for part in self._parts if part.process is None]
         due += [chore.due_in() for chore in self._chores]
+        due.append(self._notifier.due_in())
         ready, _, _ = select.select([wake], [], [], max(0.0, min([most_s, *due])))
         if ready:
             os.read(wake, 4096)
@@ -102,7 +110,7 @@ class Supervisor:
         changed = False
         for part in self._parts:
             if part.process is None and steady() >= part.start_at:
-                part.start()
+                self._start_again(part)
                 changed = True
             elif part.has_ended() is not None:
                 part.put_off()
@@ -110,22 +118,35 @@ class Supervisor:
         if changed and not self._stopping:
             self._write_ready_files()
 
+    def _start_again(self, part: Part) -> None:
+        """What cannot be started now (a full disk, no more processes) is tried again: the other parts go on."""
+        self._restarts[part.name] = [*self._restarts.get(part.name, [])[1 - KEPT_RESTARTS :], time.time()]
+        try:
+            part.start()
+        except OSError as error:
+            part.fail_to_start(error)
+
     # ------------------------------------------------------------ telling
     def _tell_ready(self) -> None:
         self._write_ready_files()
+        self._notifier.say(READY)
         settings = self._settings
         robots = [f"mqtt {settings.mqtt}"]
         robots += [f"mqtts {where}" for where in (settings.mqtts, settings.mqtts_certificates) if where is not None]
         typer.echo(f"Yardmaster is ready: {settings.url} (robots: {', '.join(robots)}; {settings.data_dir})")
 
     def _write_ready_files(self) -> None:
-        """By rename, so that nobody reads half of it."""
+        """By rename, so that nobody reads half of it; on a full disk the old one stays."""
         text = json.dumps(self._ready(), indent=2) + "\n"
+        self._written = list(self._ready_files)
         for path in self._ready_files:
             draft = path.with_name(f"{path.name}.{os.getpid()}")
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        self._written = list(self._ready_files)
+            try:
+                draft.write_text(text, encoding="utf-8")
+                draft.replace(path)
+            except OSError as error:
+                log.warning("%s could not be written: %s", path, error)
+                draft.unlink(missing_ok=True)
 
     def _ready(self) -> dict[str, object]:
         settings = self._settings
@@ -139,12 +160,14 @@ class Supervisor:
             "pid": os.getpid(),
             "version": installed_version(),
             "parts": {part.name: part.pid for part in self._parts if part.pid is not None},
+            "restarts": self._restarts,
             "socket": str(socket_path(settings.data_dir)),
             "data_dir": str(settings.data_dir),
         }
 
     # ------------------------------------------------------------ down
     def _end(self) -> None:
+        self._notifier.say(STOPPING)
         for path in self._written:
             path.unlink(missing_ok=True)
         for chore in self._chores:

@@ -108,6 +108,7 @@ Cron = Annotated[str, AfterValidator(_is_cron)]
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value(), when_used="json")]
 Short = Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)]
 Long = Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -201,6 +202,13 @@ class ServeSettings(BaseSettings):
     )
     artifacts_gb: Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False)] = Field(
         20.0, description="the most that all of them together may have; above it no more are taken"
+    )
+    retain_jobs_days: Days = Field(365, description="how long ended jobs are kept, with their attempts, runs and moves")
+    retain_logs_days: Days = Field(90, description="how long log rows of ended jobs are kept, and reports as they came")
+    retain_artifacts_days: Days = Field(30, description="how long screenshots, video and files of ended jobs are kept")
+    retain_audit_days: Days = Field(730, description="how long the audit is kept")
+    data_gb: Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)] = Field(
+        50.0, description="the most that the database may have; above it the jobs that ended first go first"
     )
     ballast_mb: Annotated[int, Field(ge=0, le=10_000)] = Field(
         64,

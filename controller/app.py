@@ -14,6 +14,7 @@ from config import garbage
 from config.clock import instant, steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
+from controller.artifact_files import Orphans, remove_files
 from controller.ballast import NAME as BALLAST
 from controller.ballast import Ballast
 from controller.core import Core
@@ -78,7 +79,8 @@ class Controller:
         opening.callback(self.link.close)
         self.loop = Loop(self.core, self.store, self.link, self.door, topics, self._ballast(settings))
         self.doors = door_keeper(settings, self.core, self.link)
-        self.loop.after_commit = self.doors.keep
+        self.loop.after_commit = self._after_commit
+        self.orphans = Orphans(data_dir)
         report = SystemReport(
             self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker
         )
@@ -138,12 +140,22 @@ class Controller:
             if steady() >= self._fold_at and (steady() >= self._upkeep_at or self.store.waiting >= FOLD_AT):
                 self._upkeep()
 
+    def _after_commit(self) -> None:
+        """Doors are shut before anybody is told; files go when their rows are gone for good."""
+        self.doors.keep()
+        if gone := self.core.take_gone():
+            try:
+                remove_files(self.database.parent, gone)
+            except OSError as error:  # they are swept up another time
+                log.warning("files of artifacts that were cleared away could not be removed: %s", error)
+
     def _upkeep(self) -> None:
         self._upkeep_at, self._fold_at = steady() + CHECKPOINT_S, steady() + FOLD_REST_S
         self.door.sweep()
         if self.loop.trouble is None:
             checkpoint(self.store, self.database)
             self._note_findings()
+            self.orphans.sweep(self.store.db)
 
     def _note_findings(self) -> None:
         """What the scrub has found stands until a pass finds nothing; lost work until people have seen to it."""

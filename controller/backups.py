@@ -38,6 +38,8 @@ class Made(NamedTuple):
     artifacts: int
     missing: int
     seconds: float
+    wrong: list[str]
+    """What its chains over moves and audit say against it; such a backup is kept, and no older one is removed."""
 
 
 class State(NamedTuple):
@@ -62,7 +64,7 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
         _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
         raise
     _note(data_dir, State(good_at=_now(), folder=str(made.folder)))
-    if keep is not None:
+    if keep is not None and not made.wrong:
         remove_old(place, keep)
     return made
 
@@ -105,7 +107,7 @@ def _write(data_dir: Path, place: Path) -> Made:
         raise
     return Made(
         folder, found["files"][DATABASE]["bytes"], found["artifacts"]["count"], found["artifacts"]["missing"],
-        round(steady() - began, 3),
+        round(steady() - began, 3), found["wrong"],
     )  # fmt: skip
 
 
@@ -132,11 +134,13 @@ def _describe(data_dir: Path, draft: Path) -> dict[str, Any]:
         if wrong is not None:
             raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
         facts = copying.facts(db)
+        wrong_chains = copying.broken_chains(db)
         artifacts = _bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
     return {
         "form": FORM,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         **facts,
+        "wrong": wrong_chains,
         "files": {DATABASE: {"bytes": (draft / DATABASE).stat().st_size, "sha256": sha256(draft / DATABASE)}},
         "artifacts": artifacts,
     }

@@ -13,6 +13,7 @@ from controller.memory import Robot
 from controller.moves import Moves
 from controller.reports import Reports
 from controller.restore import park_everything
+from controller.retention import Retention
 from controller.scheduler import Scheduler
 from controller.service import Service
 from controller.store import jobs, reports, standing
@@ -38,6 +39,7 @@ class Core:
         self.dispatcher = Dispatcher(self.desk, self.moves)
         self.service = Service(self.desk, self.moves, self.dispatcher)
         self.scheduler = Scheduler(self.desk, Firings(self.desk, self.service.submit))
+        self.retention = Retention(self.desk)
         self._hint_due = True
 
     @property
@@ -57,7 +59,9 @@ class Core:
     @property
     def wake_at(self) -> float:
         """When `tick` is wanted next, on the steady clock."""
-        return min(self.dispatcher.look_at, self.service.batches.wake_at)
+        if self.desk.tight:  # what waits for room must not be asked for again and again
+            return self.dispatcher.look_at
+        return min(self.dispatcher.look_at, self.service.batches.wake_at, self.retention.wake_at)
 
     # ------------------------------------------------------------ life of the process
     def start(self, now: Instant) -> None:
@@ -68,6 +72,7 @@ class Core:
             self.store.parked()
         self.desk.drained = standing.drained(self.store.db) is not None
         self.service.batches.start()
+        self.retention.start()
         self._wake_queued(now)
         self.dispatcher.begin_clocks_anew()
 
@@ -109,6 +114,7 @@ class Core:
         self.desk.memory.load()
         self.desk.drained = standing.drained(self.store.db) is not None
         self.service.batches.load()
+        self.retention.undo()
         self._wake_queued(self.desk.now)
 
     # ------------------------------------------------------------ what arrives
@@ -197,6 +203,7 @@ class Core:
         self.desk.counters[("commands", frame.command if frame.command in COMMANDS else "?")] += 1
         if frame.command not in QUERIES:
             self.service.batches.happened(asked=True)
+            self.retention.asked()
         return self.service.answer(frame)
 
     # ------------------------------------------------------------ what happens by itself
@@ -206,12 +213,18 @@ class Core:
         if not self.desk.tight:
             self.service.batches.turn()
             self.scheduler.tick()
+        self.retention.turn()
         self.dispatcher.tick()
 
     def unsent(self, out: Outgoing) -> None:
         """A message that could not leave; acknowledgements and hints are drawn anew by the other side's repeats."""
         if out.key is not None:
             self.dispatcher.unsent(out.key)
+
+    def take_gone(self) -> list[str]:
+        """After commit: artifacts whose files can go now."""
+        gone, self.retention.gone = self.retention.gone, []
+        return gone
 
     def take(self) -> list[Outgoing]:
         """After commit: what may leave now."""

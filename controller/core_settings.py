@@ -23,6 +23,11 @@ class CoreSettings:
     failures_to_hold: int = 3
     refusals_to_hold: int = 5
     idempotency_days: int = 30
+    retain_jobs_days: int = 365
+    retain_logs_days: int = 90
+    retain_artifacts_days: int = 30
+    retain_audit_days: int = 730
+    data_gb: float = 50.0
     artifact_mb: int = 200
     artifacts_per_attempt: int = 500
     artifacts_gb: float = 20.0

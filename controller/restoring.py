@@ -72,6 +72,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             raise TypeError
         found["artifacts"]["files"].items()
         int(found["incarnation"])
+        list(found["wrong"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotRestore(f"{folder} is no backup: {MANIFEST} cannot be read") from error
     return dict(found)

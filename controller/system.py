@@ -1,5 +1,6 @@
 """What the controller answers when it is asked about itself: health, and metrics."""
 
+import logging
 import sqlite3
 import time
 from collections import Counter
@@ -21,6 +22,8 @@ from controller.store.upkeep import gauges, robot_marks, wal_bytes
 from schemas.commands import Frame
 from schemas.due import Timing, next_after
 from schemas.status import RobotState
+
+log = logging.getLogger(__name__)
 
 DOWN = {"broker.down": "broker", "store.full": "store"}
 """Conditions in which a part does not work at all."""
@@ -88,6 +91,14 @@ class SystemReport:
             yield Condition("backup", "backup.old", late, said.good_at)
 
     def _of_store(self) -> Iterable[Condition]:
+        """What the database says; one that cannot be read now must not keep health from being answered."""
+        try:
+            return list(self._standing())
+        except sqlite3.Error as error:
+            log.warning("the state of the box could not be read wholly: %s", error)
+            return []
+
+    def _standing(self) -> Iterable[Condition]:
         db, us = self._core.store.db, time.time_ns() // 1000
         for one in findings(db):
             yield Condition("store", one.code, one.text, one.since)
@@ -101,6 +112,8 @@ class SystemReport:
         if strange is not None and us - strange.newest < DAY_US:
             text = f"Robots sent messages that cannot be read; {strange.kept} are kept."
             yield Condition("robots", "rows.unreadable", text, strange.newest)
+        if self._core.retention.over_budget:
+            yield Condition("store", "data.full", "The database is larger than `data_gb`, and nothing more may go.")
         settings = self._core.settings
         if artifacts.bytes_kept(db) > settings.artifacts_gb * 1e9 * NEARLY_FULL:
             yield Condition("artifacts", "artifacts.full", "Screenshots and video have nearly used up their room.")

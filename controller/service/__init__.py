@@ -36,7 +36,6 @@ from schemas.job import Asked
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Any, Caller], dict[str, Any]]
-_DAY_US = 86_400_000_000
 _NOT_KEPT = ("request.invalid", "flow.invalid", "internal")
 """Refusals that a corrected request with the same key may overcome."""
 
@@ -99,7 +98,6 @@ class Service:
         answer = self._carry_out(frame, handler, args)
         if answer.error is None or not _may_be_mended(answer.error.code):
             text, us = answer.model_dump_json(by_alias=True), self.desk.now.utc_us
-            definitions.forget_keys(self.desk.db, us - self.desk.settings.idempotency_days * _DAY_US)
             definitions.remember(self.desk.db, caller, key, frame.command, digest, text, us)
         return answer
 

@@ -57,6 +57,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     ours = {m.name for m in migrations.pending(Database(memory=True))}
     if applied - ours:
         raise StoreTooNew(f"written by a newer version (has {', '.join(sorted(applied - ours))})")
+    with database.atomic():  # else a start that is cut off between the table and its index leaves it without
+        migrations.ensure_migrations_table(database)
     migrations.apply(database)
 
 

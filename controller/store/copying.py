@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from controller.store.queries.reader import Reader
+from controller.store.queries.verify import chained
 
 _COUNTED = ("jobs", "attempts", "events", "reports", "audit", "robots")
 _CHAINED = ("audit", "events")
@@ -79,6 +80,12 @@ def _head(db: sqlite3.Connection, table: str) -> Mapping[str, Any] | None:
         return None
     row = db.execute(f"select id, chain from {table} order by id desc limit 1").fetchone()  # noqa: S608
     return None if row is None else {"id": int(row["id"]), "chain": _hex(row["chain"])}
+
+
+def broken_chains(db: sqlite3.Connection) -> list[str]:
+    """What the chains over moves and audit say against a copy, a few sentences."""
+    found = (chained(db, "events", "moves"), chained(db, "audit", "audit"))
+    return [f"{one.name}: {sentence}" for one in found for sentence in one.wrong]
 
 
 def _hex(chain: bytes | str | None) -> str | None:

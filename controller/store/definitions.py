@@ -136,11 +136,3 @@ def remember(
 ) -> None:
     """Keep the answer of a key."""
     db.execute("insert into idempotency values (?, ?, ?, ?, ?, ?)", (caller, key, command, digest, answer, now_us))
-
-
-def forget_keys(db: sqlite3.Connection, before_us: int) -> None:
-    """Keys older than their term; a few at a time."""
-    db.execute(
-        "delete from idempotency where (caller, key) in (select caller, key from idempotency where at < ? limit 500)",
-        (before_us,),
-    )

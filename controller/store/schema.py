@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 from controller.store.schema_doors import DOORS
 from controller.store.schema_integrity import INTEGRITY
 from controller.store.schema_records import ARTIFACTS, ASSETS, BATCHES, PEOPLE, SCHEDULES
+from controller.store.schema_retention import RETENTION
 
 migrations = Migrations("yardmaster")
 
@@ -263,3 +264,9 @@ def m0010_integrity(db: Database) -> None:
 def m0011_doors(db: Database) -> None:
     """Credentials of robots at the broker."""
     _run(db, DOORS)
+
+
+@migrations()
+def m0012_retention(db: Database) -> None:
+    """Counters go down when jobs are cleared away."""
+    _run(db, RETENTION)

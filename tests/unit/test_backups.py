@@ -135,6 +135,16 @@ def test_a_damaged_database_makes_no_backup_and_removes_none(yard: DiskYard) -> 
     assert state.why is not None
 
 
+def test_chains_that_do_not_hold_are_told_and_keep_the_older_ones(yard: DiskYard) -> None:
+    good = backups.make(yard.folder, keep=1)
+    assert good.wrong == []
+    yard.connection.execute("update events set who = 'somebody else' where id = 1")
+    changed = backups.make(yard.folder, keep=1)
+    assert changed.wrong
+    assert backups.found(yard.folder / "backups") == [good.folder, changed.folder]
+    assert manifest(changed.folder)["wrong"] == changed.wrong
+
+
 def test_a_failure_is_noted_until_the_next_one_is_good(yard: DiskYard) -> None:
     (yard.folder / "in the way").write_text("")
     with pytest.raises(backups.BackupFailed, match="cannot be written"):
