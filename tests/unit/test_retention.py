@@ -48,7 +48,7 @@ class Years(DiskYard):
         self.r1.beat()
         self.tick(1, beating=True)
         self.r1.accept()
-        log = {"kind": "log", "level": 2, "type": "print", "text": self.text}
+        log: dict[str, Any] = {"kind": "log", "level": 2, "type": "print", "text": self.text}
         self.r1.say(*[self.r1.about(**log) for _ in range(3)], topic="log")
         self.r1.say(self.r1.about("succeeded"))
         assert self.state(uid) == "succeeded"
