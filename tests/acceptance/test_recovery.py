@@ -77,6 +77,7 @@ def fleet(tmp_path: Path) -> Iterator[Callable[[str], None]]:
         process.wait(20)
 
 
+@pytest.mark.timeout(400)
 def test_a_backup_is_restored_under_live_robots(
     start: Callable[..., Box], fleet: Callable[[str], None], tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 
 ORDER = (
     "FOUNDATION", "OVERVIEW", "DEPLOYMENTS", "PEOPLE", "SCHEDULES", "BATCHES", "ARTIFACTS", "ASSETS", "DEBUG",
-    "INTEGRITY", "DOORS",
+    "INTEGRITY", "DOORS", "RETENTION",
 )  # fmt: skip
 NAMES = [f"m{n:04}_{part.lower()}" for n, part in enumerate(ORDER, 1)]
 PARTS = {part: NAMES[:n] for n, part in enumerate(ORDER)}
