@@ -85,8 +85,9 @@ def _elsewhere(order: Order, task: Task) -> Row:
     where.mkdir(parents=True, exist_ok=True)
     file = where / "row.json"
     command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
+    cycles = order.cycles or (FAULTS[task.name].mutant_cycles if task.mutant else None)
     command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
-    for name, value in (("cycles", order.cycles), ("minutes", order.minutes), ("mutant", task.mutant)):
+    for name, value in (("cycles", cycles), ("minutes", order.minutes), ("mutant", task.mutant)):
         command += [] if value is None else [f"--{name}", str(value)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if not file.exists():

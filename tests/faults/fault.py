@@ -47,6 +47,8 @@ class Fault:
     """Broken variants that this suite must catch (`tests.faults.mutants`)."""
     is_full = False
     """Whether it runs with its full sizes."""
+    mutant_cycles: int | None = None
+    """Cycles within which a mutant shows itself, where the small size is too short for that."""
     heals_itself = False
     """Recovery is the product's own work, and counts from the fault."""
     backlog = BACKLOG

@@ -47,7 +47,7 @@ class Pause(Fault):
 
 class PauseController(Pause):
     name, part = "pause-controller", "controller"
-    mutants = ("pauses_unnoticed",)
+    mutants, mutant_cycles = ("pauses_unnoticed",), 6
 
 
 class PauseWeb(Pause):

@@ -167,7 +167,7 @@ def agent_no_fence() -> None:
 
     def grant(self: AgentCore, hand: Any, asked: float, now: float) -> None:
         real(self, hand, asked, now)
-        hand.lease = None
+        hand.lease = None if hand.lease is None else 1e12
 
     _switch(AgentCore, "_grant", grant)
 
