@@ -159,6 +159,18 @@ def test_a_retry_keeps_the_version_of_the_definition_that_failed(site: Site) -> 
     assert site.data("execution/block/results", new)["children"][0]["blockName"] == "b1"
 
 
+def test_of_several_sentences_of_the_flow_the_last_counts(site: Site) -> None:
+    site.flow(
+        "talks",
+        block(1, "b1", "TaskStateBp", stateMsg="正在取货"),
+        block(2, "b2", "TaskStateBp", stateMsg="正在送货"),
+    )
+    uid = site.submit(flow="talks")
+    carry_out(site.robot)
+    found = site.data("detail", uid)
+    assert (found["status"], found["state_description"]) == (1000, "正在送货")
+
+
 # ---------------------------------------------------------------- one block
 def drive(site: Site, remark: str = "") -> tuple[FakeRobot, str]:
     """A block with an author's note that hands something out."""
