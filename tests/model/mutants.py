@@ -264,6 +264,11 @@ def assign_once(patch: Patch) -> None:
     patch.setattr(Beats, "_mark_again", lambda *_args: None)
 
 
+def old_heartbeats(patch: Patch) -> None:
+    """After a restore a heartbeat from before it proves that its robot is idle."""
+    patch.setattr(Desk, "is_of_now", lambda *_args: True)
+
+
 # ---------------------------------------------------------------- agent
 def agent_no_dedupe(patch: Patch) -> None:
     patch.setattr(AgentCore, "_was_seen", lambda _self, _attempt: False)
@@ -375,7 +380,7 @@ ALONE: tuple[Mutant, ...] = (
     ack_before_commit, no_dedupe, any_order, no_fence, no_outbox, control_no_outbox, cancel_shown_at_once, no_revoke,
     any_journal, no_incarnation, no_first, no_park, resend_restored, poison_blocks, grant_once, running_rejected,
     retry_unsafe, cancelled_by_silence, contact_by_heartbeat,
-    commands_restart, assign_once, agent_no_dedupe, no_journal, no_grant, grant_no_age, no_self_fence,
+    commands_restart, assign_once, old_heartbeats, agent_no_dedupe, no_journal, no_grant, grant_no_age, no_self_fence,
     lease_by_any_message, ack_of_any_journal, blind_resume, control_no_number,
     cancel_unheld_says_cancelled, move_before_journal, *OF_PERSONS,
 )  # fmt: skip
