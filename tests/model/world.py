@@ -220,7 +220,7 @@ class World:
         for machine in self.machines.values():
             if machine.robot == row["robot"] and machine.body.moving:
                 raise Violation("I5 new work for a robot that moves")
-        if self.word.get(row["uid"]) == "failed":
+        if self.word.get(row["uid"]) == "failed" and not self._was_refused(row["uid"]):
             raise Violation("E tried again, but a person wanted it to be failed")
         if self._was_undone(row["uid"], row["number"]):
             raise Violation("D a job that was undone is tried again")
@@ -231,6 +231,13 @@ class World:
                 raise Violation(
                     "P a new attempt by itself though something had moved and the job is not safe to repeat"
                 )
+
+    def _was_refused(self, uid: str) -> bool:
+        """A robot of this job could not stop, which drops what a person wanted."""
+        found = self.connection.execute(
+            "select 1 from events e join jobs j on j.id = e.job where j.uid = ? and e.event = 'refused cancel'", (uid,)
+        )
+        return found.fetchone() is not None
 
     def _was_undone(self, uid: str, newest: int) -> bool:
         """The robot said of a live attempt of this job that it was undone; a person may release it all the same."""
