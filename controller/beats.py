@@ -181,7 +181,9 @@ class Beats:
         own = set(held) <= set(robot.slots.values())
         for hold in list(robot.holds):
             if hold.reason in _UNTIL_IDLE and hold.attempt is None:
-                if own:
+                if hold.reason == "restored" and not self.desk.is_of_now(beat):
+                    self.desk.ask_now(robot.id)  # it may have been said before the restore
+                elif own:
                     self.desk.end_hold(robot, hold, "it said what it holds")
             elif hold.attempt is not None and hold.attempt not in held and self.proves(beat, hold.attempt):
                 self.desk.end_hold(robot, hold, "it does not hold the attempt")

@@ -6,7 +6,7 @@ from collections import Counter
 from config.clock import Instant
 from controller.beats import Beats, introduce
 from controller.core_settings import CoreSettings
-from controller.desk import RESERVED, Desk, Outgoing, encode
+from controller.desk import RESERVED, Desk, Outgoing
 from controller.dispatcher import Dispatcher
 from controller.firing import Firings
 from controller.memory import Robot
@@ -19,7 +19,7 @@ from controller.service import Service
 from controller.store import jobs, reports, standing
 from controller.store.connection import A_BACKUP, Store
 from schemas.commands import COMMANDS, QUERIES, Answer, Frame
-from schemas.messages import Control, Heartbeat, Presence
+from schemas.messages import Heartbeat, Presence
 from schemas.reading import BadMessage, read, read_rows
 from schemas.topics import ROW_TOPICS
 
@@ -94,10 +94,9 @@ class Core:
             self.dispatcher.begin_clocks_anew()
             if self._hint_due:
                 self._hint_due = False
-                hint = encode(Control(do="report_now"))
                 for robot in self.desk.memory.robots.values():
                     if not robot.removed:
-                        self.desk.out.append(Outgoing(robot.id, "control", hint))
+                        self.desk.ask_now(robot.id)
 
     def paused(self, now: Instant) -> None:
         """This process did not run for a while: the silence was ours."""
@@ -178,6 +177,9 @@ class Core:
         if not isinstance(beat, Heartbeat):
             return None
         if self.settings.auto_accept and not removed and name not in RESERVED:
+            if self.store.incarnation > 1 and not self.desk.is_of_now(beat):
+                self.desk.ask_now(name)  # said before the restore, perhaps: it may be moving by now
+                return None
             introduce(self.desk, name, beat)
             return self.desk.memory.robots[name]
         if name in self.desk.memory.unknown or len(self.desk.memory.unknown) < self.settings.unknown_robots:

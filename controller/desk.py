@@ -14,7 +14,7 @@ from controller.store.connection import Store
 from controller.store.definitions import FlowVersion
 from controller.store.outbox import Letter
 from controller.store.pending import Pending
-from schemas.messages import Ack, Message, Verdict
+from schemas.messages import Ack, Control, Heartbeat, Message, Verdict
 
 CONTROLLER = "controller"
 """Who moves a job when no person did."""
@@ -91,6 +91,14 @@ class Desk:
     def send(self, robot: str, kind: str, payload: bytes) -> None:
         """Have a message leave after commit."""
         self.out.append(Outgoing(robot, kind, payload))
+
+    def ask_now(self, robot: str) -> None:
+        """Have a robot send what it has and how it stands, and learn in which life of the box that was asked."""
+        self.send(robot, "control", encode(Control(do="report_now", life=self.store.incarnation)))
+
+    def is_of_now(self, beat: Heartbeat) -> bool:
+        """Whether it was said after this life of the box began; of agents that do not say, all is believed."""
+        return beat.life is None or beat.life >= self.store.incarnation
 
     def ack(self, robot: str, journal: str, boot: str, upto: int) -> None:
         """Have recorded rows acknowledged after commit; one message a turn carries the newest number."""

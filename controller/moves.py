@@ -258,7 +258,8 @@ class Moves:
         if code == SET_ERROR and live.intention_code != SET_ERROR:
             self.desk.memory.cancel_since[live.number] = self.desk.now.mono  # its time to answer begins anew
         live.intention, live.intention_code, live.intention_text = intention, code, text
-        live.no_retry = live.no_retry or intention == "failed"
+        # A set-error that is refused leaves the job as it was; it ends failed without this, too.
+        live.no_retry = live.no_retry or (intention == "failed" and code != SET_ERROR)
         changes: dict[str, Any] = {
             "intention": intention,
             "intention_code": code,

@@ -19,7 +19,7 @@ Holds = Iterable[tuple[InHand, int | None]]
 """Attempts in hand, each with the ask that goes with it."""
 MOST_SHOWN_BYTES = 65_536
 MOST_OF_REASON = 500
-_CHANGING: dict[str, Any] = {"journal": "-", "boot": "-", "beat": 1, "highest": 0, "head": 0, "first": 1}
+_CHANGING: dict[str, Any] = {"journal": "-", "boot": "-", "beat": 1, "highest": 0, "head": 0, "first": 1, "life": 0}
 
 
 class Beat:
@@ -33,7 +33,7 @@ class Beat:
     def compose(
         self, journal: Journal, profile: Profile, holds: Holds, facts: dict[str, Any], telemetry: Telemetry
     ) -> Send:
-        """One heartbeat; `facts` are boot, beat, accepting and time."""
+        """One heartbeat; `facts` are boot, beat, life, accepting and time."""
         changing = {
             "journal": journal.id,
             "highest": journal.highest,

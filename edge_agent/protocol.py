@@ -235,6 +235,7 @@ class AgentCore:
 
     def _control(self, control: Control, _payload: bytes, now: float) -> None:
         if control.do == "report_now":
+            self.sender.life = max(self.sender.life, control.life or 0)
             self._report_now(now)
             return
         hand = self._in_hand(control.attempt or 0, control.job or "")

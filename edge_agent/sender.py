@@ -22,6 +22,8 @@ class Sender:
         self.outbox = Outbox(journal, timing, rng)
         self.asks, self.beats, self._beat = Asks(timing.grant_age_s), Beats(), Beat()
         self.boot_id = ""
+        self.life = 0
+        """The newest life of the box that this boot has heard of; a restored box begins a new one."""
         self.beat_at = float("inf")
         self._is_connected = False
         self._sends: list[Send] = []
@@ -49,7 +51,7 @@ class Sender:
         if not self._hands.proven:
             return
         holds = [(hand, None if hand.granted else self.asks.new(hand.attempt, now)) for hand in self._hands]
-        facts = {**facts, "boot": self.boot_id, "beat": self.beats.new(now)}
+        facts = {**facts, "boot": self.boot_id, "beat": self.beats.new(now), "life": self.life}
         self._sends.append(self._beat.compose(self._journal, profile, holds, facts, telemetry))
 
     def take(self, now: float) -> list[Send]:

@@ -29,6 +29,7 @@ RETRY = {
         "try {try} of {name} failed ({reason}); it is tried again", "{name} 第 {try} 次执行失败({reason}),将重新执行"
     ),
 }
+FAILED = {"failed": Words("failed: {reason}", "执行失败: {reason}")}
 DEBUGGED = {
     "again": Words(
         "try {try} of {name} failed ({reason}); a person has it run again",
@@ -275,7 +276,11 @@ OPERATION_KINDS = frozenset(name for name, row in BLOCK_KINDS.items() if row.ope
 PURE_KINDS = frozenset(BLOCK_KINDS) - OPERATION_KINDS
 """Kinds that every agent runs by itself."""
 SENTENCES: dict[str, Words] = (
-    OF_AGENTS | RETRY | DEBUGGED | {key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()}
+    OF_AGENTS
+    | RETRY
+    | FAILED
+    | DEBUGGED
+    | {key: words for row in BLOCK_KINDS.values() for key, words in row.sentences.items()}
 )
 """Every log sentence of flows, by message key."""
 

@@ -91,6 +91,7 @@ class Control(Message):
     command: Positive | None = None
     path: Path | None = None
     try_: Annotated[int | None, Field(alias="try", ge=0)] = None
+    life: Positive | None = None
 
     @model_validator(mode="after")
     def _needs_attempt(self) -> Self:
@@ -289,6 +290,7 @@ class Heartbeat(Message):
     highest: Number
     head: Number
     first: Positive
+    life: Number | None = None
     accepting: bool = True
     version: Word = "unknown"
     kind: Word

@@ -33,6 +33,8 @@ MEANINGS = {
     "Ack.ask": "the ask that is answered",
     "Ack.verdict": "`grant`, `wait` or `void`",
     "Rows.rows": "consecutive rows, see Row kinds",
+    "Control.life": "`report_now`: number of the box's life, raised by each restore of a backup",
+    "Heartbeat.life": "the highest life that a `report_now` has named since this boot, 0: none",
     "Held.activity": "what the attempt is doing",
     "Held.path": "block that is being run",
     "Held.progress": "percent",

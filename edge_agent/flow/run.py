@@ -188,6 +188,8 @@ class FlowRun:
         if self._engine.flights.stopping or not (signal is None or isinstance(signal, Failed)):
             return FlowEnd("cancelled")
         if signal is not None:
+            args = {"reason": signal.reason}
+            self._engine.host.log(signal.path or ROOT_ID, LogLevel.ERROR, "block", message="failed", args=args)
             return FlowEnd("failed", signal.reason, path=signal.path)
         done = {"executed": True, "branch": "default"}
         self._engine.host.log(

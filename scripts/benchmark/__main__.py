@@ -40,26 +40,27 @@ def main() -> int:
         print(report.comparison(*map(report.read, chosen.compare)))
         return 0
     old = report.read(chosen.compare[0]) if chosen.compare else None
-    document = _measure_in(chosen)
-    print(report.table(document))
     file = chosen.json or ROOT / "build" / "bench" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    report.write(file, document)
+    document = _measure_in(chosen, file)
+    print(report.table(document))
     print(f"kept in {file}")
     if old is not None:
         print("\n" + report.comparison(old, document))
     return FAILED if document["failed"] else 0
 
 
-def _measure_in(chosen: argparse.Namespace) -> dict[str, Any]:
-    scale = QUICK if chosen.quick else FULL
+def _measure_in(chosen: argparse.Namespace, file: Path) -> dict[str, Any]:
+    scale, names = QUICK if chosen.quick else FULL, chosen.only or list(MEASUREMENTS)
     if chosen.data is not None:
         chosen.data.mkdir(parents=True, exist_ok=True)
-        return _measure(Plan(scale, chosen.data.resolve()), chosen.only or list(MEASUREMENTS))
+        return _measure(Plan(scale, chosen.data.resolve()), names, file)
     with tempfile.TemporaryDirectory(prefix="yardmaster-bench-") as folder:
-        return _measure(Plan(scale, Path(folder)), chosen.only or list(MEASUREMENTS))
+        return _measure(Plan(scale, Path(folder)), names, file)
 
 
-def _measure(plan: Plan, names: list[str]) -> dict[str, Any]:
+def _measure(plan: Plan, names: list[str], file: Path) -> dict[str, Any]:
+    """All of them; what is known is kept in the file after each, so that an interruption costs one measurement."""
+    document: dict[str, Any] = {}
     machine, found, failed = facts(plan.folder), dict[str, list[Figure]](), dict[str, str]()
     others: dict[str, float] = {}
     for name in names:
@@ -72,7 +73,9 @@ def _measure(plan: Plan, names: list[str]) -> dict[str, Any]:
             print(f"{name}: {failed[name]}", file=sys.stderr)
         others[name] = beside.percent()
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return report.as_json(machine, plan.scale.name, found, failed, others)
+        document = report.as_json(machine, plan.scale.name, found, failed, others)
+        report.write(file, document)
+    return document
 
 
 if __name__ == "__main__":

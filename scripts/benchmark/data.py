@@ -18,12 +18,13 @@ from controller.core_settings import CoreSettings
 from controller.store.connection import Store, connect, to_json
 from schemas.commands import Frame
 from schemas.ids import INCARNATION_STEP
-from scripts.benchmark.data_rows import COLUMNS, Kind, Past, Robot
+from scripts.benchmark.data_records import LONG_FLOW, SCHEDULE, add_firings, lengthen, long_flow
+from scripts.benchmark.data_rows import BLOCKS, COLUMNS, Kind, Past, Robot
 from scripts.benchmark.work import block, definition, variable
 
 QUEUES = ("north", "south", "rpa")
 ROBOTS, FLOWS, DEPLOYMENTS = 60, 12, 40
-VERSION = 1
+VERSION = 2
 """Of what is made: raise it with every change, so that cached data is made anew."""
 BYTES_A_JOB = 5_500
 """What a job takes on disk with all that belongs to it: 4,800 as measured, and some room."""
@@ -100,6 +101,8 @@ def _define(store: Store) -> None:
         target = {"queue": QUEUES[number % len(QUEUES)]}
         name, flow = f"Transport {number}", f"flow-{number % FLOWS + 1:02}"
         ask("deployment.put", deployment=f"transport-{number:02}", name=name, flow=flow, target=target)
+    ask("flow.save", flow=LONG_FLOW, name="Long", definition=long_flow())
+    ask("schedule.put", schedule=SCHEDULE, name="Shift", deployment="transport-01", every_s=3600, enabled=False)
 
 
 def _past(db: sqlite3.Connection, store: Store, shape: Shape) -> Past:
@@ -126,8 +129,10 @@ def _past(db: sqlite3.Connection, store: Store, shape: Shape) -> Past:
 
 # ------------------------------------------------------------ what follows from all rows
 def _conclude(db: sqlite3.Connection, past: Past) -> None:
-    """Counters, and how far each journal is recorded."""
+    """Counters, how far each journal is recorded, and what is made of rows that are there."""
     db.execute("begin")
+    lengthen(db, BLOCKS)
+    add_firings(db)
     # Jobs by state are counted by the table's own triggers; those by the hour look at updates only.
     db.execute(
         "insert into job_hours select ended_at / 3600000000, coalesce(deployment, ''), state, count(*) from jobs"

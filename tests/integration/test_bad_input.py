@@ -303,6 +303,24 @@ def check(address: Address, response: TestResponse, status: int, said: str, whic
     assert body["message"] == said.format(id=which) or which in TRICKS
 
 
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [({"method": "TRACE"}, 405), ({"headers": {"Host": "evil.example"}}, 403), ({"headers": {"Origin": "null"}}, 403)],
+    ids=["method", "host", "origin"],
+)
+def test_other_methods_names_and_sites_are_refused_in_the_formats_envelope(
+    plant: Plant, name: str, more: dict[str, Any], status: int
+) -> None:
+    address = ADDRESSES[name]
+    path = address.path.format(id=plant.one(name))
+    response = plant.http.open(path, **{"method": address.method} | more)
+    body = json.loads(response.text)
+    assert (response.status_code, list(body)) == (status, KEYS[address.envelope]), response.text
+    if address.envelope == RECORD:
+        assert body["code"] == status
+
+
 # ---------------------------------------------------------------- the documents' own words
 @pytest.mark.parametrize(
     ("name", "golden"),

@@ -64,6 +64,42 @@ def test_the_id_in_the_path_is_the_task_id_and_not_the_id_of_the_run(site: Site)
         assert site.http.get(f"/task/{task['id']}").status_code == 404
 
 
+def test_cancel_begins_when_the_robot_is_told_and_fails_when_it_refuses(site: Site) -> None:
+    """C5: it goes on, and what succeeds then has no reason."""
+    uid, robot = site.held(), site.robot
+
+    def root() -> tuple[str, str | None]:
+        task = tasks(site, uid)[0]
+        return task["status"], task["reason"]
+
+    assert root() == ("start.begin", None)
+    site.must("POST", f"/jobs/{uid}/cancel", {}, 202)
+    command = robot.last("cancel")["command"]
+    robot.say(robot.about("noted", command=command))
+    assert root() == ("cancel.begin", None)
+    about = {"path": "-1/1", "n": 1}
+    robot.say(
+        robot.about("block", status="cancel.failed", reason="a pallet is on the fork", **about),
+        robot.about("refused", command=command, reason="it cannot stop here"),
+    )
+    assert root() == ("cancel.failed", None)
+    robot.say(robot.about("block", status="monitor.success", **about), robot.about("succeeded"))
+    assert [(task["status"], task["reason"]) for task in tasks(site, uid)] == [("monitor.success", None)] * 2
+    runs = site.must("GET", f"/jobs/{uid}/blocks")["items"]
+    assert [run["reason"] for run in runs] == [None, None]
+    assert {row["remark"] for row in site.data("blocks", uid)} == {"执行成功"}
+
+
+def test_what_no_robot_had_begun_is_canceled(site: Site) -> None:
+    site.yard.flow()
+    site.robot.beat()
+    uid = site.submit()
+    site.must("POST", f"/jobs/{uid}/cancel", {}, 202)
+    site.robot.say(site.robot.about("cancelled"))
+    (root,) = tasks(site, uid)
+    assert (root["status"], root["endTime"] is None) == ("canceled", False)
+
+
 def test_times_are_those_of_the_site(site: Site) -> None:
     """C15: the box stands in Shanghai."""
     uid = looped(site)

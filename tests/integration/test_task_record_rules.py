@@ -159,6 +159,28 @@ def test_a_retry_keeps_the_version_of_the_definition_that_failed(site: Site) -> 
     assert site.data("execution/block/results", new)["children"][0]["blockName"] == "b1"
 
 
+def test_of_several_sentences_of_the_flow_the_last_counts(site: Site) -> None:
+    site.flow(
+        "talks",
+        block(1, "b1", "TaskStateBp", stateMsg="正在取货"),
+        block(2, "b2", "TaskStateBp", stateMsg="正在送货"),
+    )
+    uid = site.submit(flow="talks")
+    carry_out(site.robot)
+    found = site.data("detail", uid)
+    assert (found["status"], found["state_description"]) == (1000, "正在送货")
+
+
+def test_blocks_stand_by_their_start_and_not_by_their_number(site: Site) -> None:
+    site.flow("two", block(1, "b1", "PrintBp", message="x"), block(2, "b2", "PrintBp", message="y"))
+    robot, uid = site.robot, site.submit(flow="two")
+    robot.accept()
+    for n in (2, 1):
+        site.yard.now += 1
+        robot.say(robot.about("block", path=f"-1/{n}", n=n, status="start.begin"))
+    assert [row["block_id"] for row in site.data("blocks", uid)] == ["-1", "2", "1"]
+
+
 # ---------------------------------------------------------------- one block
 def drive(site: Site, remark: str = "") -> tuple[FakeRobot, str]:
     """A block with an author's note that hands something out."""

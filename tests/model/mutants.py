@@ -1,9 +1,6 @@
 """Broken variants of the protocol: each takes one rule away from the real cores, and the walk must notice."""
 
-from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from controller.beats import Beats
 from controller.desk import Desk
@@ -22,11 +19,15 @@ from edge_agent.hands import Hands
 from edge_agent.protocol import AgentCore
 from edge_agent.records import Ended
 from schemas.status import JobState
+from tests.model.mutants_of_persons import (
+    OF_PERSONS,
+    Mutant,
+    Patch,
+    failed_block_unseen,
+    waiting_block_untold,
+)
 from tests.model.walk import Walk
 from tests.model.world import Machine, World
-
-Patch = pytest.MonkeyPatch
-Mutant = Callable[[Patch], None]
 
 
 # ---------------------------------------------------------------- controller
@@ -263,6 +264,11 @@ def assign_once(patch: Patch) -> None:
     patch.setattr(Beats, "_mark_again", lambda *_args: None)
 
 
+def old_heartbeats(patch: Patch) -> None:
+    """After a restore a heartbeat from before it proves that its robot is idle."""
+    patch.setattr(Desk, "is_of_now", lambda *_args: True)
+
+
 # ---------------------------------------------------------------- agent
 def agent_no_dedupe(patch: Patch) -> None:
     patch.setattr(AgentCore, "_was_seen", lambda _self, _attempt: False)
@@ -370,73 +376,17 @@ def move_before_journal(patch: Patch) -> None:
     patch.setattr(Machine, "crash", crash)
 
 
-def rerun_twice(patch: Patch) -> None:
-    """A repeated command to run a block again is carried out again, whatever has failed since."""
-    real_new, real_again = AgentCore._is_new, Hands.run_again
-    patch.setattr(AgentCore, "_is_new", lambda self, command, hand: hand.assign.debug or real_new(self, command, hand))
-
-    def run_again(self: Hands, hand: Any, run: Any, command: int, now: float) -> None:
-        failed = hand.flow.failed
-        real_again(self, hand, failed.key if failed else run, command, now)
-
-    patch.setattr(Hands, "run_again", run_again)
-
-
-def rollback_retries(patch: Patch) -> None:
-    """A job that was undone has failed like any other."""
-    real = Reports._live
-
-    def live(self: Reports, robot: Any, live: Any, row: Any) -> None:
-        real(self, robot, live, row.model_copy(update={"rolled_back": False}))
-
-    patch.setattr(Reports, "_live", live)
-
-
-def debug_pause_forgotten(patch: Patch) -> None:
-    """After a restart an agent takes the failure that waited for an ordinary one."""
-    real = Hands._open
-
-    def open_(self: Hands, held: Any, assign: Any, now: float) -> Any:
-        return real(self, held, assign.model_copy(update={"debug": False}) if held.started else assign, now)
-
-    patch.setattr(Hands, "_open", open_)
-
-
-def decision_forgotten(patch: Patch) -> None:
-    """What a person has decided about a failed block dies with the agent."""
-    real = Hands.keep
-
-    def keep(self: Hands, hand: Any, now: float) -> None:
-        again, rolling = hand.held.again, hand.held.rolling
-        hand.held.again, hand.held.rolling = (), False
-        real(self, hand, now)
-        hand.held.again, hand.held.rolling = again, rolling
-
-    patch.setattr(Hands, "keep", keep)
-
-
-def failed_block_unseen(patch: Patch) -> None:
-    """The controller does not keep which block waits."""
-    real = Moves.apply
-
-    def apply(self: Moves, live: Any, event: Any, **more: Any) -> Any:
-        more.pop("failed_path", None)
-        return real(self, live, event, **more)
-
-    patch.setattr(Moves, "apply", apply)
-
-
 ALONE: tuple[Mutant, ...] = (
     ack_before_commit, no_dedupe, any_order, no_fence, no_outbox, control_no_outbox, cancel_shown_at_once, no_revoke,
     any_journal, no_incarnation, no_first, no_park, resend_restored, poison_blocks, grant_once, running_rejected,
     retry_unsafe, cancelled_by_silence, contact_by_heartbeat,
-    commands_restart, assign_once, agent_no_dedupe, no_journal, no_grant, grant_no_age, no_self_fence,
+    commands_restart, assign_once, old_heartbeats, agent_no_dedupe, no_journal, no_grant, grant_no_age, no_self_fence,
     lease_by_any_message, ack_of_any_journal, blind_resume, control_no_number,
-    cancel_unheld_says_cancelled, move_before_journal, rerun_twice, rollback_retries, debug_pause_forgotten,
-    decision_forgotten, failed_block_unseen,
+    cancel_unheld_says_cancelled, move_before_journal, *OF_PERSONS,
 )  # fmt: skip
 TOGETHER: tuple[tuple[Mutant, ...], ...] = (
     (publish_before_commit, no_grant), (free_on_expiry, no_self_fence), (attempt_only, no_incarnation),
+    (failed_block_unseen, waiting_block_untold),
 )  # fmt: skip
 MUTANTS: dict[str, tuple[Mutant, ...]] = {m.__name__: (m,) for m in ALONE} | {
     "+".join(m.__name__ for m in pair): pair for pair in TOGETHER

@@ -15,7 +15,8 @@ NOTICED = (
     "cancel_shown_at_once", "any_journal", "no_incarnation", "no_first", "no_park", "poison_blocks", "grant_once",
     "running_rejected", "retry_unsafe", "cancelled_by_silence", "assign_once", "agent_no_dedupe", "no_journal",
     "no_grant", "no_self_fence", "ack_of_any_journal", "blind_resume", "publish_before_commit+no_grant",
-    "attempt_only+no_incarnation", "rerun_twice", "rollback_retries", "debug_pause_forgotten", "failed_block_unseen",
+    "attempt_only+no_incarnation", "rerun_twice", "rollback_retries", "debug_pause_forgotten",
+    "failed_block_unseen+waiting_block_untold", "set_error_cancels", "set_error_at_once", "forced_without_hold",
 )  # fmt: skip
 """The others take thousands of histories, or hide behind a second rule: docs/testing.md says which."""
 

@@ -15,16 +15,15 @@ from controller.desk import Outgoing
 from controller.store.connection import Store, connect
 from edge_agent.effects import DriverResume, DriverStart, DriverStop, Send
 from edge_agent.journal import Journal, JournalFile
-from edge_agent.operations import Key, Operation, OperationEvent, Telemetry
+from edge_agent.operations import Operation, OperationEvent
 from edge_agent.profile import Profile, Timing
 from edge_agent.protocol import AgentCore
-from schemas.blocks import PURE_KINDS
 from schemas.commands import Answer, Caller, Frame
+from schemas.record import SET_ERROR
 from schemas.status import TERMINAL
+from tests.model.bodies import CAPABILITIES, FLOW, Body
 
-CAPABILITIES = (*sorted(PURE_KINDS), "CAgvOperationBp", "stops_with_agent")
-BLOCKS = ("-1/1", "-1/3")
-"""The operations of the flow that every job runs, with a pure block between them."""
+PERSON = "li"
 
 
 class Violation(Exception):
@@ -33,88 +32,6 @@ class Violation(Exception):
 
 class Crash(Exception):
     """The process is gone at this point."""
-
-
-def _operation(block: int) -> dict[str, Any]:
-    site = {"type": "Simple", "value": f"S{block}", "required": True}
-    return {"id": block, "name": f"b{block}", "blockType": "CAgvOperationBp", "children": {},
-            "inputParams": {"targetSiteLabel": site}}  # fmt: skip
-
-
-_PRINT = {"id": 2, "name": "b2", "blockType": "PrintBp", "children": {},
-          "inputParams": {"message": {"type": "Simple", "value": "half way", "required": True}}}  # fmt: skip
-_FIRST = _operation(1) | {"rollback": [_operation(11)]}
-UNDOES = {"-1/1": "-1/1/11"}
-"""Which operation undoes which, where a person leaves debug mode."""
-FLOW = {
-    "inputParams": [], "outputParams": [],
-    "rootBlock": {"id": -1, "name": "-1", "blockType": "RootBp", "inputParams": {},
-                  "children": {"default": [_FIRST, _PRINT, _operation(3)]}},
-}  # fmt: skip
-
-
-class Body:
-    """The driver of one machine: what moves, and since when; it stops when its agent dies."""
-
-    capabilities: tuple[str, ...] = ("CAgvOperationBp", "stops_with_agent")
-
-    def __init__(self, world: "World", machine: "Machine") -> None:
-        self.world, self.machine = world, machine
-        self.moving: dict[Key, Operation] = {}
-        self.until: dict[Key, float] = {}
-        self.emit: Callable[[OperationEvent], None] = machine.events.append
-
-    def start(self, operation: Operation) -> None:
-        """It moves from now on."""
-        self.world.started(self.machine, operation)
-        self.moving[operation.key] = operation
-        length = self.world.random.choice((1, 2, 4, 35)) if self.world.chaos else 0
-        self.until[operation.key] = self.world.now + length
-        self.emit(OperationEvent(operation.key, "taken"))
-        self.emit(OperationEvent(operation.key, "carried"))
-
-    def stop(self, key: Key) -> None:
-        """Stops, unless its end came first or it cannot."""
-        if key in self.moving:
-            requeued = self.world.is_requeued(key[0])
-            if self.world.chaos and not requeued and self.world.random.random() < 0.1:
-                self.emit(OperationEvent(key, "not_stoppable"))
-            else:
-                del self.moving[key]
-                self.emit(OperationEvent(key, "stopped"))
-
-    def resume(self, operation: Operation) -> None:
-        """It stopped with its agent, and nobody knows how far it had come."""
-        self.emit(OperationEvent(operation.key, "unknown"))
-
-    def tidy(self, key: Key) -> None:
-        """Nothing is left behind."""
-
-    def rehearse(self, operation: Operation) -> str | None:
-        """It could."""
-
-    def idle(self) -> bool:
-        """Nothing moves."""
-        return not self.moving
-
-    def telemetry(self) -> Telemetry:
-        """Nothing for the screen."""
-        return Telemetry()
-
-    def close(self) -> None:
-        """The agent is gone."""
-        self.moving.clear()
-
-    def step(self) -> None:
-        """An operation comes to its end when its time is over."""
-        for key, operation in list(self.moving.items()):
-            if self.world.now >= self.until[key]:
-                del self.moving[key]
-                if self.world.slips(operation):
-                    self.emit(OperationEvent(key, "failed", reason="the pallet slipped"))
-                else:
-                    self.world.finished[(operation.attempt, operation.path)] += 1
-                    self.emit(OperationEvent(key, "succeeded"))
 
 
 class Machine:
@@ -218,6 +135,8 @@ class World:
         self.attempts: dict[int, str] = {}
         self.ended: dict[str, str] = {}
         self.wanted: dict[str, str] = {}
+        self.word: dict[str, str] = {}
+        """The end that persons want of a job, as far as the newest request was taken for certain."""
         self.by_person: set[str] = set()
         self.forced: set[str] = set()
         self.to_run_again: set[tuple[int, str, int]] = set()
@@ -301,6 +220,8 @@ class World:
         for machine in self.machines.values():
             if machine.robot == row["robot"] and machine.body.moving:
                 raise Violation("I5 new work for a robot that moves")
+        if self.word.get(row["uid"]) == "failed" and not self._was_refused(row["uid"]):
+            raise Violation("E tried again, but a person wanted it to be failed")
         if self._was_undone(row["uid"], row["number"]):
             raise Violation("D a job that was undone is tried again")
         for number in self.moved[row["uid"]]:
@@ -310,6 +231,13 @@ class World:
                 raise Violation(
                     "P a new attempt by itself though something had moved and the job is not safe to repeat"
                 )
+
+    def _was_refused(self, uid: str) -> bool:
+        """A robot of this job could not stop, which drops what a person wanted."""
+        found = self.connection.execute(
+            "select 1 from events e join jobs j on j.id = e.job where j.uid = ? and e.event = 'refused cancel'", (uid,)
+        )
+        return found.fetchone() is not None
 
     def _was_undone(self, uid: str, newest: int) -> bool:
         """The robot said of a live attempt of this job that it was undone; a person may release it all the same."""
@@ -323,15 +251,25 @@ class World:
 
     def _check_ends(self) -> None:
         moving = {op.attempt for m in self.machines.values() for op in m.body.moving.values()}
-        for row in self.connection.execute("select uid, state, attempt, ended_at from jobs where ended_at is not null"):
+        for row in self.connection.execute(
+            "select uid, state, attempt, reason_code from jobs where ended_at is not null"
+        ):
             if self.ended.setdefault(row["uid"], row["state"]) != row["state"]:
                 raise Violation("I2 a terminal state changed")
-            if row["state"] == "cancelled" and row["attempt"] in moving and row["uid"] not in self.forced:
-                raise Violation("I9 cancelled while a robot runs it")
+            if row["attempt"] in moving and self.is_stopped(row):
+                raise Violation(f"I9 {row['state']} while a robot runs it")
+            if row["state"] == "cancelled" and self.word.get(row["uid"]) == "failed":
+                raise Violation("E cancelled, but a person wanted it to be failed")
+
+    def is_stopped(self, job: sqlite3.Row) -> bool:
+        """Shown as ended because a person wanted so, with its robot's word for it."""
+        if job["uid"] in self.forced or job["reason_code"] == "forced":
+            return False
+        return bool(job["state"] == "cancelled" or (job["state"] == "failed" and job["reason_code"] == SET_ERROR))
 
     def ask(self, command: str, **args: Any) -> Answer | None:
         """A person's or system's command."""
-        frame = Frame(id=1, command=command, caller=Caller(name="li"), args=args)
+        frame = Frame(id=1, command=command, caller=Caller(name=PERSON), args=args)
         answer: Answer | None = self.turn(
             lambda core: core.command(self.instant(), frame), lambda core: core.tick(self.instant())
         )
@@ -397,8 +335,8 @@ class World:
         for other in self.machines.values():
             if other is not machine and any(self.attempts.get(o.attempt) == uid for o in other.body.moving.values()):
                 raise Violation("I7 two robots run one job")
-        if row and row["state"] == "cancelled" and uid not in self.forced and row["attempt"] == operation.attempt:
-            raise Violation("I9 a robot starts a cancelled job")
+        if row and row["attempt"] == operation.attempt and self.is_stopped(row):
+            raise Violation("I9 a robot starts a job that has ended")
 
     def slips(self, _operation: Operation) -> bool:
         """This operation fails."""

@@ -54,6 +54,15 @@ def test_reports_leave_at_once_when_somebody_may_listen(b: Bench, how: str) -> N
     assert "heartbeat" in kinds
 
 
+def test_heartbeats_name_the_newest_life_of_the_box_that_this_boot_has_heard_of(b: Bench) -> None:
+    assert b.beats()[-1].life == 0
+    for told, known in ((3, 3), (2, 3), (None, 3), (4, 4)):
+        b.tell("control", do="report_now", **({} if told is None else {"life": told}))
+        assert b.beats()[-1].life == known
+    b.restart()
+    assert b.beats()[-1].life == 0
+
+
 def test_messages_are_bounded_and_rows_are_cut(b: Bench) -> None:
     many = [block(i, "PrintBp", p_message="x" * 20_000) for i in range(1, 40)]
     b.assign(flow=flow(*many))

@@ -13,6 +13,7 @@ from scripts.benchmark.data import ROBOTS, Shape, make
 from scripts.benchmark.data_cache import NoSpace, database
 from scripts.benchmark.data_rows import HELD
 from scripts.benchmark.history_asks import Facts, lists, records
+from scripts.benchmark.history_formats import Beyond, formats, long_job
 from scripts.benchmark.history_store import GROUP, GROUPS, claim_us, record_us
 from tests.fakes.box import Box
 
@@ -44,6 +45,7 @@ def test_it_has_the_shape_that_was_asked_for(db: sqlite3.Connection) -> None:
     assert set(states) == {"queued", *HELD, *(state.value for state in TERMINAL)}
     assert states["succeeded"] > 0.8 * SHAPE.jobs
     runs = db.execute("select count(*) from block_runs").fetchone()[0]
+    assert db.execute("select count(*) from firing_rows").fetchone()[0] == SHAPE.jobs // 100 * 100
     assert runs > 4.5 * (SHAPE.jobs - SHAPE.queued), "five block runs an attempt, and about one attempt a job"
 
 
@@ -129,8 +131,8 @@ def test_the_api_shows_it(box: Box, db: sqlite3.Connection) -> None:
 def test_everything_that_is_asked_for_is_answered(box: Box, db: sqlite3.Connection) -> None:
     import random
 
-    facts = Facts.read(db)
-    for ask in (*lists(facts), *records(facts)):
+    facts, beyond = Facts.read(db), Beyond.read(db)
+    for ask in (*lists(facts), *records(facts), *formats(facts, beyond), *long_job(beyond)):
         path = ask.path(random.Random(1))
         response = box.http.get(path)
         assert response.status_code == 200, (ask.name, path, response.text)

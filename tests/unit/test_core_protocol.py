@@ -495,30 +495,6 @@ def test_a_flow_that_was_rolled_back_is_not_sent_in_the_place_of_the_next() -> N
     assert robot.last("assign")["flow"]["id"] == "kept"
 
 
-def test_a_restored_database_parks_everything_until_people_and_robots_have_spoken() -> None:
-    yard = Yard()
-    robot, uid = running(yard)
-    waiting = yard.submit()
-    yard.store.raise_incarnation()
-    yard.store.restored = True
-    core = yard.core_type(yard.store, yard.settings)
-    with yard.store.transaction():
-        core.start(yard.instant())
-        core.broker(True, yard.instant())
-    yard.core = core
-    yard.pump()
-    assert {row["parked"] for row in yard.rows("jobs")} == {1}
-    assert yard.holds("r1") == {"restored"}
-    assert yard.ask("job.release", job=waiting, reason="ok").error is not None
-    robot.beat(robot.hold())
-    assert yard.holds("r1") == set(), "it holds its live attempt"
-    yard.must("job.release", job=waiting, reason="checked on site")
-    robot.say(robot.about("succeeded"))
-    assert yard.state(uid) == "succeeded"
-    robot.beat()
-    assert robot.last("assign")["attempt"] > 2 * 10**10
-
-
 def test_an_unknown_robot_is_shown_and_gets_nothing_until_it_is_added() -> None:
     yard = Yard(CoreSettings(auto_accept=False))
     yard.flow()

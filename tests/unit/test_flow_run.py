@@ -187,6 +187,17 @@ def test_a_failure_goes_on_until_it_is_caught_and_swallowed() -> None:
     assert "-1/1/3" in {row.path for row in b.host.rows}
 
 
+def test_what_ended_the_attempt_is_an_error_in_its_log_once() -> None:
+    b = bench(go_to(1), go_to(2), script={"b2": [Answer("failed", reason="wheel")]})
+    assert b.finish().kind == "failed"
+    error = {"path": "-1/2", "level": 3, "type": "block", "message": "failed", "args": {"reason": "wheel"}}
+    assert [log for log in b.host.logs if log["level"] == 3] == [error]
+    caught: Any = {"b_try": [go_to(2)], "p_swallowError": True}
+    b = bench(block(1, "TryCatchBp", **caught), script={"b2": [Answer("failed", reason="wheel")]})
+    assert b.finish().kind == "succeeded"
+    assert not [log for log in b.host.logs if log["level"] == 3], "what was caught ended nothing"
+
+
 def test_a_stop_at_the_robot_is_an_abort_that_may_pass_a_catch() -> None:
     stops = {"b2": [Answer("stopped")]}
     caught: Any = {"b_try": [go_to(2)], "b_catch": [go_to(3)], "p_swallowError": True}

@@ -225,6 +225,17 @@ def test_a_robot_that_finishes_first_or_refuses_decides() -> None:
     assert (error.code, error.details[0].code) == ("job.state", "succeeded")
 
 
+def test_a_set_error_that_was_refused_takes_no_retries_away() -> None:
+    yard = Yard()
+    robot, uid = running(yard)
+    yard.must("job.set_error", job=uid, reason=WHY)
+    robot.say(robot.about("refused", command=robot.last("cancel")["command"], reason="it cannot stop here"))
+    robot.say(robot.about("failed", reason="the pallet slipped"))
+    assert yard.state(uid) == "queued"
+    yard.tick(10, beating=True)
+    assert yard.state(uid) == "assigned"
+
+
 # ---------------------------------------------------------------- stop
 def scheduled(yard: Yard, uid: str) -> None:
     """As if a schedule had made the job."""

@@ -57,6 +57,7 @@ def test_every_value_is_a_string_or_null() -> None:
 def test_c15_times_are_in_the_zone_that_the_row_names() -> None:
     row = detail("record", "America/New_York", DONE)
     assert (row.start_time, row.time_zone) == ("2022-12-30 20:00:00", "America/New_York")
+    assert row.end_time == row.start_time
 
 
 @pytest.mark.parametrize(

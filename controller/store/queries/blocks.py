@@ -35,12 +35,17 @@ def block_run(row: sqlite3.Row, index: FlowIndex | None) -> BlockRun:
         phase=Phase(row["status"]),
         inputs=from_json(row["inputs"]),
         outputs=from_json(row["outputs"]),
-        reason=row["reason"],
+        reason=why(row),
         truncated=bool(row["truncated"]),
         started_at=rfc3339(row["started_at"]),
         ended_at=rfc3339(row["ended_at"]),
         duration_ms=duration_ms(row["started_at"], row["ended_at"]),
     )
+
+
+def why(row: sqlite3.Row) -> str | None:
+    """Why a run went as it did; what went on to succeed has no reason, though its cancel may have been refused."""
+    return None if row["status"] == Phase.MONITOR_SUCCESS.value else row["reason"]
 
 
 def _last_part(path: str) -> str:

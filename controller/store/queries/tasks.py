@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from controller.store.queries.blocks import runs_of
+from controller.store.queries.blocks import runs_of, why
 from controller.store.queries.flow_index import FlowIndex, without_passes
 from controller.store.queries.jobs import index_of_version
 from controller.store.queries.values import from_json
@@ -131,7 +131,7 @@ def _task(process: sqlite3.Row, index: FlowIndex | None, runs: list[sqlite3.Row]
         kind=block.kind if block else ROOT_KIND if is_root else None,
         phase=Phase(last["status"]),
         state=BlockState(last["state"]),
-        reason=last["reason"],
+        reason=why(last),
         inputs=from_json(last["inputs"]),
         outputs=from_json(outputs),
         created_at=begun or process["created_at"],
