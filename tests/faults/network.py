@@ -63,7 +63,6 @@ class Partition(Weathered):
 
     name = "partition"
     quick, full = Size(3, 3, (3, 14)), Size(200, 20, (3, 20))
-    mutants, mutant_cycles = ("agent_no_fence",), 6
     requeued = 0.6
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
 

@@ -47,7 +47,6 @@ class Pause(Fault):
 
 class PauseController(Pause):
     name, part = "pause-controller", "controller"
-    mutants, mutant_cycles = ("pauses_unnoticed",), 6
 
 
 class PauseWeb(Pause):

@@ -27,7 +27,7 @@ def say(box: Box, *codes: str) -> None:
 def banner(box: Box, path: str = "/", lang: str = "en") -> tuple[bool, list[str]]:
     """Whether it is shown, and its lines."""
     page = box.http.get(path, headers={"Accept-Language": lang}).text
-    (found,) = re.findall(r'<aside class="wrong" id="wrong"([^>]*)>(.*?)</aside>', page, re.DOTALL)
+    (found,) = re.findall(r'<aside class="amiss" id="wrong"([^>]*)>(.*?)</aside>', page, re.DOTALL)
     lines = [re.sub(r"<[^>]+>", "", line).strip() for line in re.findall(r"<p.*?</p>", found[1], re.DOTALL)]
     return "hidden" not in found[0], lines
 

@@ -119,7 +119,8 @@ def no_lock() -> None:
 
 
 def wall_clock_decides() -> None:
-    """Durations are measured on the wall's clock: a jump expires what waits."""
+    """Durations are measured on the wall's clock: a jump expires what waits (and is not taken for an own pause)."""
+    pauses_unnoticed()
     import controller.app
     import controller.loop
     from config.clock import Instant
