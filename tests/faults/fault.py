@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Scene:
         return self.dice.uniform(*self.size.lasts)
 
 
-class Fault:
+class Fault(ABC):
     """One kind of fault. A cycle is a pause of U(0, 2) s, `inject`, `heal`; then the next one."""
 
     name = ""
@@ -72,15 +73,15 @@ class Fault:
         del folder
         return Plan()
 
+    @abstractmethod
     def inject(self, scene: Scene) -> None:
         """Break something."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heal(self, scene: Scene) -> None:
         """Mend it; returns once it is mended."""
-        raise NotImplementedError
 
-    def person(self, scene: Scene) -> None:
+    def person(self, scene: Scene) -> None:  # noqa: B027 - most need none
         """What a person does, again and again, until all has settled."""
 
     def judge(self, scene: Scene) -> Iterator[str]:
@@ -93,13 +94,19 @@ class Fault:
         del scene
         return ""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of what `plan` opened."""
 
 
 class Alone(Fault):
     """A suite that needs no box, or makes its own."""
 
+    def inject(self, scene: Scene) -> None:
+        """Nothing is broken from here."""
+
+    def heal(self, scene: Scene) -> None:
+        """Nothing is mended from here."""
+
+    @abstractmethod
     def alone(self, size: Size, folder: Path, mutant: str | None) -> Row:
         """The whole suite."""
-        raise NotImplementedError

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+from abc import abstractmethod
 from typing import ClassVar
 
 from tests.faults.fault import Fault, Scene, Size
@@ -60,9 +61,9 @@ class KillBroker(KillPart):
 class KillAgents(Fault):
     """A process of agents dies, its robots stop with it (some go on by themselves), and is started again."""
 
+    @abstractmethod
     def named(self, scene: Scene) -> str:
         """Which process."""
-        raise NotImplementedError
 
     def inject(self, scene: Scene) -> None:
         self._agents = scene.bench.agents[self.named(scene)]

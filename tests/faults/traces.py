@@ -17,8 +17,9 @@ from controller.store.connection import Store, connect
 from edge_agent.operations import Operation
 from tests.faults.fault import Alone, Size
 from tests.faults.row import Row
+from tests.model.bodies import FLOW
 from tests.model.mutants import MUTANTS
-from tests.model.world import FLOW, Machine, World
+from tests.model.world import Machine, World
 
 ROBOTS = "abcd"
 NOW = Instant(5000.0, 1_790_000_005_000_000)
