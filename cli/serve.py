@@ -36,7 +36,7 @@ from config.certificates import machine_names
 from config.clock import steady
 from config.logs import set_up
 from config.sealing import BadKey
-from config.settings import Address, BadSettings, ServeSettings, address, load
+from config.settings import FLAGS, Address, BadSettings, ServeSettings, address, load
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
 from controller.lock import DataInUse, DataLock
@@ -190,9 +190,8 @@ def _choose(option: str, where: Address) -> str:
     limit = steady() + PORT_PATIENCE_S
     while (trouble := port_trouble(where)) is not None:
         if steady() >= limit:
-            raise NotStarted(
-                f"{option}: {where} cannot be used ({trouble}); choose another for {option}, 0: a free one"
-            )
+            name = f"--{option}" if option in FLAGS else option
+            raise NotStarted(f"{where} cannot be used ({trouble}); choose another port by {name}, 0: a free one")
         time.sleep(0.1)
     return str(where)
 

@@ -1,6 +1,7 @@
 """Random fault histories over the real cores: none may break a promise, and each broken rule must be noticed."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,9 +23,13 @@ NOTICED = (
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    """Histories are full of refusals that are meant."""
-    logging.getLogger().setLevel(logging.CRITICAL)
+def quiet() -> Iterator[None]:
+    """Histories are full of refusals that are meant; the tests after these want to hear theirs."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.CRITICAL)
+    yield
+    root.setLevel(before)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
