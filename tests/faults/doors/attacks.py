@@ -55,6 +55,12 @@ class Scene:
     r2: Visitor
 
 
+def at_the_door(house: House) -> Scene:
+    """Two robots, enrolled and connected."""
+    secrets = {name: house.enrol(name) for name in ("r1", "r2")}
+    return Scene(house, secrets, *(Visitor(house, name, secrets[name], name) for name in ("r1", "r2")))
+
+
 def speak_for_others(scene: Scene) -> Outcome:
     """Publish to another's topics, to what only the controller says, and to what is nobody's; plain and retained."""
     house, outcome = scene.house, Outcome()

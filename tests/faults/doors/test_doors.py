@@ -12,15 +12,9 @@ from config import certificates
 from config.certificates import Authority
 from config.credentials import broker_hash, new_password
 from controller.broker import CONFIG, RULES
-from tests.faults.doors.attacks import ATTACKS, Scene
+from tests.faults.doors.attacks import ATTACKS, Scene, at_the_door
 from tests.faults.doors.house import HOST, PRESENCE, House, Mutant, Visitor, house, trusting, write_pair
 from tests.waiting import wait_for
-
-
-def scene(where: House) -> Scene:
-    """Two robots, enrolled and connected."""
-    secrets = {name: where.enrol(name) for name in ("r1", "r2")}
-    return Scene(where, secrets, *(Visitor(where, name, secrets[name], name) for name in ("r1", "r2")))
 
 
 def _no_rules(name: str, text: str) -> str:
@@ -43,7 +37,7 @@ CAUGHT_BY = {
 
 def test_with_its_own_credential_a_robot_gets_nowhere(mosquitto: str, tmp_path: Path) -> None:
     with house(tmp_path) as where:
-        here, before = scene(where), None
+        here, before = at_the_door(where), None
         for name, attack in ATTACKS.items():
             before = where.rows()
             outcome = attack(here)
