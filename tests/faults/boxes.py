@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -76,8 +74,13 @@ def _run_second(command: list[str], environment: dict[str, str], log: Path) -> t
     return code, log.read_text(errors="replace")
 
 
+def _command(*words: str | Path) -> None:
+    """What a person types; raises `CalledProcessError`."""
+    subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], check=True, capture_output=True, timeout=120)
+
+
 class OldBackup(Fault):
-    """A copy of the database as it was a moment ago comes back while robots work on."""
+    """A backup that was made a moment ago is restored while robots work on."""
 
     name = "restore-under-live-robots"
     quick, full = Size(1, 1, (3, 6)), Size(50, 5, (3, 20))
@@ -85,18 +88,12 @@ class OldBackup(Fault):
     restores = True
 
     def inject(self, scene: Scene) -> None:
-        copy = scene.folder / "backup.db"
-        source = f"file:{scene.bench.database}?mode=ro"
-        with (
-            contextlib.closing(sqlite3.connect(source, uri=True)) as db,
-            contextlib.closing(sqlite3.connect(copy)) as to,
-        ):
-            db.backup(to)
+        backups = scene.folder / "backups"
+        _command("backup", "--to", backups, "--data-dir", scene.bench.data)
         time.sleep(scene.lasts())
         scene.bench.end_box()
-        for more in ("-wal", "-shm", "-sums"):
-            Path(f"{scene.bench.database}{more}").unlink(missing_ok=True)
-        shutil.copyfile(copy, scene.bench.database)
+        newest = max(folder for folder in backups.iterdir() if folder.is_dir())
+        _command("restore", newest, "--yes", "--data-dir", scene.bench.data)
 
     def heal(self, scene: Scene) -> None:
         scene.bench.start_box()
