@@ -114,6 +114,6 @@ def test_doctor_exits_1_when_one_is_bad(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_doctor_refuses_settings_that_cannot_be(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path), "--http", "0.0.0.0:80"])
+    result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path), "--mqtt", "0.0.0.0:1883"])
     assert result.exit_code == 2
     assert "loopback" in result.output

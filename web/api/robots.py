@@ -207,9 +207,6 @@ def release_robot(call: Call) -> Reply:
 def enrol_robot(call: Call) -> Reply:
     """Give it a password, or a certificate, for the broker: its only one from now on, and shown only now."""
     name, settings = slug(call, "robot"), call.backend.settings
-    with call.backend.reader.reading() as db:
-        if not queries.stored_robots(db, name):
-            raise not_found("robot", name)
     made = enrolment.make(settings, name, call.body.kind)
     done = call.backend.ask("robot.enrol", {"robot": name} | made.args, call.caller)
     host = urlsplit(f"//{request.host}").hostname or ""

@@ -41,6 +41,8 @@ JOB: dict[str, str] = {
     "backing_off": N_("It waits a moment before its next attempt."),
     "broker": N_("The broker cannot be reached, so no robot can be given work."),
     "no_robots": N_("No robot serves this queue."),
+    "drained": N_("The whole box is drained: what runs goes on, nothing new is given out."),
+    "full": N_("The disk of the box is full: nothing new is given out until there is room."),
 }
 """Why the job itself cannot go to any robot now."""
 REFUSALS: dict[str, str] = {
