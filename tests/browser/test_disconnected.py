@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from cli.client import READY
 from cli.demo import ONCE
 from cli.stage import Stage, all_there
-from tests.browser.screen import Screen, accessibility, sideways
+from tests.browser.screen import Screen, accessibility, session, sideways
 from tests.waiting import wait_for
 
 ROOM = 8
@@ -40,6 +40,7 @@ def box(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 @pytest.fixture
 def screen(browser: Browser, box: Stage) -> Iterator[Screens]:
     """Opens screens; here they complain, because the box is broken on purpose."""
+    session(browser, box.url)  # while the box is well: a test may break it before it opens a screen
     opened: list[Screen] = []
 
     def open_one(**how: str) -> Screen:
