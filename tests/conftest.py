@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from cli.probes import find_mosquitto, free_port
 from tests.waiting import wait_for
 
-HERE = Path(__file__).parent
 CONFIG = """listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
@@ -34,20 +35,31 @@ class Broker(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-WHOLE = ("acceptance", "browser", "faults")
-"""Rooms of tests that start whole boxes."""
+LINES = {"acceptance": "boxes", "faults": "boxes", "browser": "browser"}
+"""Rooms of tests that start whole boxes, and the line in which they stand, one after another."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole boxes last, those of a room one after another: more would only wait for each other's processor time."""
-    for item in items:
-        if room := _whole(item):
-            item.add_marker(pytest.mark.xdist_group(room))
-    items.sort(key=lambda item: _whole(item) is not None)
+    """Whole boxes first: they wait much, and what is small fills the time that they leave."""
+    items.sort(key=lambda item: line_of(item.nodeid) is None)
 
 
-def _whole(item: pytest.Item) -> str | None:
-    return next((room for room in WHOLE if item.path.is_relative_to(HERE / room)), None)
+class Lines(LoadScopeScheduling):
+    """A line of whole boxes stays with one worker: more at once would only wait for each other's processor time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return line_of(nodeid) or nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lines:
+    """How tests are handed out to several workers, whatever `--dist` says."""
+    return Lines(config, log)
+
+
+def line_of(nodeid: str) -> str | None:
+    """Where a test must wait its turn, if it must."""
+    _, room, *_ = nodeid.split("/")
+    return LINES.get(room)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ class Body:
 
     def stop(self, key: Key) -> None:
         """Stand still; `heard` is told before this returns."""
-        self._end(self._going[key], "stopped", self._timers.now())
+        self._interrupt(self._going[key], "stopped")
 
     def moves(self, key: Key | None = None) -> bool:
         """Whether this motion, or any, goes on."""
@@ -93,7 +93,7 @@ class Body:
         self.heard = None
         if not self.robot.hands_on:
             for going in tuple(self._going.values()):
-                self._end(going, "cut", self._timers.now())
+                self._interrupt(going, "cut")
 
     def standing(self) -> Standing:
         """Place, battery and load at this moment."""
@@ -153,6 +153,14 @@ class Body:
                 self.accident(fault)
 
         self._timers.call_at(motion.start + half, strike)
+
+    def _interrupt(self, going: _Going, outcome: Outcome) -> None:
+        """What was over before this process could look has ended as it would; only what still moves is interrupted."""
+        motion, now = going.motion, self._timers.now()
+        if motion.until is not None and motion.until <= now:
+            self._end(going, motion.will, motion.until)
+        else:
+            self._end(going, outcome, now)
 
     def _end(self, going: _Going, outcome: Outcome, end: float | None) -> None:
         if going.motion.key not in self._going:

@@ -28,7 +28,7 @@ def facts(folder: Path) -> dict[str, str]:
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "mosquitto": _mosquitto(),
-        "product": f"{installed_version()}, commit {_commit()}",
+        "product": f"{installed_version()}, commit {commit()}",
     }
 
 
@@ -61,11 +61,11 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _commit() -> str:
+def commit() -> str:
     """Short, with a plus sign when the product was changed since; a package without its history has none."""
-    commit = _git("rev-parse", "--short", "HEAD")
+    head = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--", *PRODUCT)
-    return f"{commit}{'+' if changed else ''}" if commit else "unknown"
+    return f"{head}{'+' if changed else ''}" if head else "unknown"
 
 
 class Others:

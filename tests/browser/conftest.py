@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from cli.client import Client
 from cli.demo import FACTORY
@@ -13,6 +13,9 @@ from cli.stage import Stage, all_there, save_deployments, save_flows
 from tests.browser.screen import Screen, browsing, find_chromium
 
 ROBOTS_S = 60.0
+PATIENCE_MS = 20_000
+"""How long a page may take to show what a test expects; a busy machine is no failure."""
+expect.set_options(timeout=PATIENCE_MS)
 SPEED = 20.0
 
 

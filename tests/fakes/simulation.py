@@ -65,11 +65,16 @@ class ManualTimers:
         """The process whose calls these were is dead."""
         self._calls.clear()
 
+    def sleep(self, seconds: float) -> None:
+        """Time passes, and the process does not run: nothing is called."""
+        self._now += seconds
+
     def pass_(self, seconds: float) -> None:
         """Let time pass, calling what is due in order."""
         end = self._now + seconds
         while self._calls and self._calls[0][0] <= end:
-            self._now, _, call = heapq.heappop(self._calls)
+            when, _, call = heapq.heappop(self._calls)
+            self._now = max(self._now, when)
             if call.callback is not None:
                 call.callback()
         self._now = end

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import typer
 
+from tests.faults.book import Book
 from tests.faults.campaign import Order, Task, here, keep, mutants, several
 from tests.faults.isolation import enter, isolation
-from tests.faults.row import Row, table
+from tests.faults.row import Row, markdown, table
 from tests.faults.suites import suites
 
 FILES = 65_536
@@ -27,6 +28,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--mutants", action="store_true", help="run broken variants of the product instead; each must be caught")
     add("--mutant", metavar="NAME", help="run the suite against this broken variant")
     add("--json", type=Path, metavar="FILE", help="write the rows here as well, after each suite")
+    add("--book", type=Path, metavar="FILE", help="keep each box here; what the book has is not run again")
+    add("--table", action="store_true", help="print the book's sums for docs/reliability.md")
     add("--cycles", type=int, help="so many cycles, with the other sizes as they are")
     add("--minutes", type=float, help="begin no further box of a suite after this time")
     add("--seed", type=int, default=1, help="other dice")
@@ -42,6 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     names = given.only or list(known)
     if given.list:
         typer.echo("\n".join(known))
+        return 0
+    if given.table:
+        typer.echo(markdown(Book(given.book or Path("faults.jsonl")).rows().values()))
         return 0
     if unknown := [name for name in names if name not in known]:
         typer.echo(f"error: no suite {', '.join(unknown)}; there are {', '.join(known)}", err=True)

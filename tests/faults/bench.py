@@ -1,5 +1,6 @@
 """A box of the bench: the real product and at least twenty simulated robots, in a folder of its own."""
 
+import functools
 import json
 import os
 import shutil
@@ -131,7 +132,7 @@ class Bench:
         with self.client() as client:
             self.wait_for(lambda: robots <= _there(client), START_S, "all robots are there")
             for name, definition in fleet.flows().items():
-                self.wait_for(lambda n=name, d=definition: _saved(client, n, d), 30, f"flow {name} is saved")  # type: ignore[misc]
+                self.wait_for(functools.partial(_saved, client, name, definition), 30, f"flow {name} is saved")
 
     # ------------------------------------------------------------ looking
     def ready(self) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import typer
 
 from config.clock import steady
+from tests.faults.book import Book
 from tests.faults.row import Row, from_json
 from tests.faults.run import How, run
 from tests.faults.suites import FAULTS, suites
@@ -39,11 +40,13 @@ class Order:
     at_once: int = 2
     file: Path | None = None
     """Where the rows go as JSON, after each suite."""
+    book: Path | None = None
+    """A long campaign: boxes that it has are not run again."""
 
     @classmethod
     def of(cls, given: argparse.Namespace, folder: Path) -> "Order":
         """As the command line says."""
-        return cls(given.full, folder, given.cycles, given.minutes, given.seed, given.at_once, given.json)
+        return cls(given.full, folder, given.cycles, given.minutes, given.seed, given.at_once, given.json, given.book)
 
 
 def mutants() -> list[Task]:
@@ -53,15 +56,30 @@ def mutants() -> list[Task]:
 
 def here(order: Order, task: Task) -> Row:
     """One suite, in this process."""
-    fault = FAULTS.get(task.name)
+    fault, book = FAULTS.get(task.name), Book(order.book) if order.book else None
     if fault is None:
-        return suites()[task.name](order.full, order.folder / task.name)
+        return _whole(order, task.name, book)
     fault.is_full = order.full
     size = fault.full if order.full else fault.quick
     if order.cycles:
         size = size._replace(cycles=order.cycles)
     until = steady() + order.minutes * 60 if order.minutes else math.inf
-    return run(fault, size, order.folder, How(order.seed, task.mutant, until, _say))
+    if book is None:
+        return run(fault, size, order.folder, How(order.seed, task.mutant, 0, until, _say))
+    done = book.done(task.name)
+    if done < size.cycles:
+        run(fault, size, order.folder, How(order.seed, task.mutant, done, until, _say, book.add))
+    return book.rows()[task.name]
+
+
+def _whole(order: Order, name: str, book: Book | None) -> Row:
+    """A suite without boxes is in a book or not."""
+    if book and book.done(name):
+        return book.rows()[name]
+    row = suites()[name](order.full, order.folder / name)
+    if book:
+        book.add(row, order.seed)
+    return row
 
 
 def several(order: Order, tasks: Sequence[Task]) -> list[Row]:
@@ -87,7 +105,8 @@ def _elsewhere(order: Order, task: Task) -> Row:
     command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
     cycles = order.cycles or (FAULTS[task.name].mutant_cycles if task.mutant else None)
     command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
-    for name, value in (("cycles", cycles), ("minutes", order.minutes), ("mutant", task.mutant)):
+    more = (("cycles", cycles), ("minutes", order.minutes), ("mutant", task.mutant), ("book", order.book))
+    for name, value in more:
         command += [] if value is None else [f"--{name}", str(value)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if not file.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults.bench import Bench, Plan
-from tests.faults.load import BACKLOG, Load
+from tests.faults.load import Demand, Load
 from tests.faults.row import Row
 
 
@@ -52,10 +52,7 @@ class Fault(ABC):
     """Cycles within which a mutant shows itself, where the small size is too short for that."""
     heals_itself = False
     """Recovery is the product's own work, and counts from the fault."""
-    backlog = BACKLOG
-    """How many jobs are kept open."""
-    requeued = 0.25
-    """The share of jobs that go to another robot when theirs is silent."""
+    demand = Demand()
     restores = False
     """It goes back to an older database: what was accepted since is not promised."""
     is_wall_clock_good = True
@@ -72,6 +69,9 @@ class Fault(ABC):
         """How the box is made."""
         del folder
         return Plan()
+
+    def go_on(self, done: int) -> None:  # noqa: B027 - most cycles do not depend on their number
+        """So many cycles were done by an earlier run."""
 
     @abstractmethod
     def inject(self, scene: Scene) -> None:

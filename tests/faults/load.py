@@ -9,25 +9,36 @@ import sqlite3
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from config.clock import steady
 from tests.faults.bench import Bench
 from tests.faults.fleet import QUEUE
 
-SENDERS, BACKLOG = 3, 45
-CANCELLED, REPEATED, LONG, SAFE = 0.12, 0.08, 0.2, 0.33
-"""Shares of jobs that are cancelled soon, asked for again under their key, long, and safe to repeat."""
+SENDERS = 3
+CANCELLED, REPEATED, SAFE = 0.12, 0.08, 0.33
+"""Shares of jobs that are cancelled soon, asked for again under their key, and safe to repeat."""
 LATER = (500, 502, 503, 504, 507)
 PAUSE_S = 0.1
+
+
+class Demand(NamedTuple):
+    """What customers want of a box."""
+
+    backlog: int = 45
+    """Jobs that are kept open."""
+    requeued: float = 0.25
+    """The share of jobs that go to another robot when theirs is silent."""
+    long: float = 0.2
+    """The share of jobs that are one long motion."""
 
 
 class Load:
     """Senders in threads; `accepted` is the job that each key was answered with by a 2xx."""
 
-    def __init__(self, bench: Bench, seed: int, backlog: int = BACKLOG, requeued: float = 0.25) -> None:
-        self.bench, self.backlog, self.requeued = bench, backlog, requeued
+    def __init__(self, bench: Bench, seed: int, demand: Demand) -> None:
+        self.bench, self.demand = bench, demand
         self.accepted: dict[str, str] = {}
         self.asked: dict[str, float] = {}
         """Every key that was ever sent, and when first."""
@@ -61,7 +72,7 @@ class Load:
         with contextlib.closing(_Door(self.bench)) as door:
             while not self._stop.is_set():
                 self._cancel_some(door)
-                if self._waiting() < self.backlog:
+                if self._waiting() < self.demand.backlog:
                     self._submit(door)
                 else:
                     self._read(door)
@@ -78,7 +89,7 @@ class Load:
                 "select sum(n) from job_counts where state not in ('succeeded','failed','cancelled')"
             )
         except sqlite3.Error:
-            return self.backlog  # the file is being replaced
+            return self.demand.backlog  # the file is being replaced
         return int(found[0][0] or 0)
 
     def _submit(self, door: "_Door") -> None:
@@ -96,10 +107,10 @@ class Load:
                 self._cancels.append((steady() + self._dice.random() * 2, job))
 
     def _body(self, key: str) -> dict[str, Any]:
-        requeued = self._dice.random() < self.requeued
+        requeued = self._dice.random() < self.demand.requeued
         safe = requeued or self._dice.random() < SAFE
         return {
-            "flow": "long" if self._dice.random() < LONG else "short",
+            "flow": "long" if self._dice.random() < self.demand.long else "short",
             "target": {"queue": QUEUE}, "parameters": {"key": key}, "safe_to_repeat": safe,
             "on_lost": "requeue" if requeued else "hold",
             "priority": self._dice.choice((1000, 2000, 2000, 3000)),

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from tests.faults.bench import Plan
 from tests.faults.fault import Fault, Scene, Size
+from tests.faults.load import Demand
 from tests.faults.proxy import Proxy, Way, Weather
 
 HASTY = {
     # Partitions of seconds do what those of half a minute do with the product's own numbers.
     "YARDMASTER_ANSWER_S": "4", "YARDMASTER_LEASE_S": "4", "YARDMASTER_SILENT_S": "9", "YARDMASTER_FORCE_S": "10",
 }  # fmt: skip
-HASTY_LONG_S = 20.0
+HASTY_LONG_S = 30.0
 """Motions that outlast a silence: only a fence stops them in time."""
+
+SPARE = Demand(backlog=14, requeued=0.8, long=0.6)
+"""Fewer jobs than robots: whatever is wrongly given away has somebody who begins it at once, and lasts."""
 
 
 class Weathered(Fault):
@@ -63,7 +67,9 @@ class Partition(Weathered):
 
     name = "partition"
     quick, full = Size(3, 3, (3, 14)), Size(200, 20, (3, 20))
-    requeued = 0.6
+    demand = SPARE
+    mutants = ("agent_no_fence",)
+    mutant_cycles = 8
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
 
     def inject(self, scene: Scene) -> None:
@@ -76,6 +82,20 @@ class Partition(Weathered):
         if scene.dice.random() < 0.5:
             self.proxy.cut()
         super().heal(scene)
+
+
+class Late(Weathered):
+    """Orders for some robots are under way for so long that their jobs have gone to others when they arrive."""
+
+    name = "late-messages"
+    quick, full = Size(2, 2, (10, 14)), Size(100, 20, (10, 20))
+    demand = SPARE
+    mutants = ("agent_no_grant",)
+    mutant_cycles = 3
+
+    def inject(self, scene: Scene) -> None:
+        self.proxy.weather = Weather(late_s=scene.dice.uniform(5, 8), share=0.4, salt=scene.dice.randrange(1000))
+        time.sleep(scene.lasts())
 
 
 class HalfOpen(Weathered):
@@ -109,4 +129,4 @@ class Cut(Weathered):
             yield "no connection was broken: the fault did not happen"
 
 
-NETWORK: tuple[Fault, ...] = (Slow(), Partition(), HalfOpen(), Cut())
+NETWORK: tuple[Fault, ...] = (Slow(), Partition(), Late(), HalfOpen(), Cut())

@@ -10,6 +10,8 @@ from tests.faults.bench import Plan
 from tests.faults.fault import Fault, Scene, Size
 from tests.faults.network import HASTY
 
+WAKES_S = 0.5
+"""Between the parts of a box that slept."""
 BLAMED = "select id, event, code, robot, why from events where code in ('no_answer', 'silent') or new = 'uncertain'"
 
 
@@ -54,6 +56,25 @@ class PauseWeb(Pause):
     quick = Size(1, 1, (8, 10))
 
 
+class PauseBox(Pause):
+    """The whole box sleeps, as a virtual machine that is moved; its controller wakes before it can hear anybody."""
+
+    name = "pause-box"
+    mutants = ("pauses_unnoticed",)
+    woken = ("controller", "broker", "web")
+
+    def inject(self, scene: Scene) -> None:
+        self._parts = [scene.bench.pid(part) for part in self.woken]
+        for pid in reversed(self._parts):
+            os.killpg(pid, signal.SIGSTOP)
+        time.sleep(scene.lasts())
+
+    def heal(self, scene: Scene) -> None:
+        for pid in self._parts:
+            os.killpg(pid, signal.SIGCONT)
+            time.sleep(WAKES_S)
+
+
 class PauseBroker(Pause):
     """The pipe stands still: robots are really out of reach, so an offer may go unanswered."""
 
@@ -71,4 +92,4 @@ class PauseAgents(Pause):
         return scene.bench.agents[scene.dice.choice(list(scene.bench.agents))].pid
 
 
-PAUSES: tuple[Fault, ...] = (PauseController(), PauseAgents(), PauseBroker(), PauseWeb())
+PAUSES: tuple[Fault, ...] = (PauseController(), PauseAgents(), PauseBroker(), PauseWeb(), PauseBox())

@@ -24,12 +24,14 @@ class Weather:
 
     delay_s: float = 0.0
     lost: float = 0.0
+    late_s: float = 0.0
+    """What goes to a robot that is touched comes later by this."""
     held: frozenset[Way] = frozenset()
     """Nothing arrives on this way; what was sent arrives later, as after a partition."""
     swallowed: frozenset[Way] = frozenset()
     """What is sent on this way is gone, and nobody is told: half-open connections."""
     share: float = 1.0
-    """So many of the robots are behind what is held or swallowed; `salt` says which."""
+    """So many of the robots are behind what is late, held or swallowed; `salt` says which."""
     salt: int = 0
     cut_after: int | None = None
     """Connections break after so many further bytes, at any place in a message."""
@@ -125,7 +127,7 @@ class Proxy:
 
     async def _wait(self, way: Way, who: bytearray) -> None:
         weather = self.weather
-        wait = weather.delay_s
+        wait = weather.delay_s + (weather.late_s if way == "down" and weather.touches(who) else 0.0)
         while self._dice.random() < weather.lost:
             wait += self._dice.uniform(*LOST_WAITS_S)
         if wait:

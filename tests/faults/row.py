@@ -1,8 +1,12 @@
 """What one fault came to: a line of the table, and the table."""
 
+import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
+
+SHOWN = 12
+"""Findings of a suite that are kept."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Row:
     """Jobs that wait without a legal reason once all has healed."""
     overlaps: int = 0
     """Jobs that moved two robots at once, robots that did two jobs at once, cancelled jobs that moved on."""
-    recovery_s: float | None = None
-    """The longest time from healing to the next dispatch, in seconds."""
+    waits: tuple[float, ...] = ()
+    """From the end of each fault to the next assignment, in seconds, where the calm was long enough to have one."""
     note: str = ""
     wrong: tuple[str, ...] = ()
     """One sentence for each broken promise."""
@@ -41,7 +45,22 @@ class Row:
 def from_json(value: dict[str, Any]) -> Row:
     """What `as_json` made; raises `TypeError`."""
     given = {name: found for name, found in value.items() if name != "ok"}
-    return Row(**(given | {"wrong": tuple(value["wrong"])}))
+    return Row(**(given | {name: tuple(value[name]) for name in ("wrong", "waits")}))
+
+
+def added(one: Row, other: Row) -> Row:
+    """Two runs of one fault as one row."""
+    return replace(
+        other,
+        cycles=one.cycles + other.cycles,
+        jobs=one.jobs + other.jobs,
+        lost=one.lost + other.lost,
+        duplicated=one.duplicated + other.duplicated,
+        stuck=one.stuck + other.stuck,
+        overlaps=one.overlaps + other.overlaps,
+        waits=one.waits + other.waits,
+        wrong=(one.wrong + other.wrong)[:SHOWN],
+    )
 
 
 HEAD = ("fault", "cycles", "jobs", "lost", "duplicated", "stuck", "overlaps", "recovery", "")
@@ -51,7 +70,7 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row of the table as texts."""
     if row.skipped:
         return (row.name, "skipped", "", "", "", "", "", "", row.skipped)
-    recovery = "" if row.recovery_s is None else f"{row.recovery_s:.1f} s"
+    recovery = f"{statistics.median(row.waits):.1f} / {max(row.waits):.1f} s" if row.waits else ""
     counts = (row.cycles, row.jobs, row.lost, row.duplicated, row.stuck, row.overlaps)
     verdict = "" if row.ok else "BROKEN"
     return (row.name, *map(str, counts), recovery, "; ".join(part for part in (verdict, row.note) if part))

@@ -16,22 +16,25 @@ from tests.faults.evidence import Evidence
 from tests.faults.fault import Alone, Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER
 from tests.faults.load import Load
-from tests.faults.row import Row
+from tests.faults.row import SHOWN, Row, added
 
 CALM_S = 2.0
 """A cycle begins after U(0, this)."""
-SHOWN = 12
 Say = Callable[[str], None]
+Keep = Callable[[Row, int], None]
+"""(one box, its dice) -> nothing."""
 
 
 @dataclass(frozen=True)
 class How:
-    """Beside its sizes: the dice, a mutant, when no further box is begun (steady seconds), whom to tell."""
+    """Beside its sizes: dice, a mutant, cycles done before, and the steady time after which no further box is begun."""
 
     seed: int = 1
     mutant: str | None = None
+    done: int = 0
     until: float = math.inf
     say: Say = print
+    keep: Keep = lambda _row, _seed: None
 
 
 def run(fault: Fault, size: Size, folder: Path, how: How | None = None) -> Row:
@@ -40,40 +43,29 @@ def run(fault: Fault, size: Size, folder: Path, how: How | None = None) -> Row:
     if reason := fault.missing():
         return Row(fault.name, 0, 0, skipped=reason)
     if isinstance(fault, Alone):
-        return fault.alone(size, fresh(folder / fault.name), how.mutant)
+        row = fault.alone(size, fresh(folder / fault.name), how.mutant)
+        how.keep(row, how.seed)
+        return row
+    fault.go_on(how.done)
     total = Row(fault.name, 0, 0)
-    for number, first in enumerate(range(0, size.cycles, size.a_box)):
-        cycles = min(size.a_box, size.cycles - first)
-        part = size._replace(cycles=cycles)
-        row = _one_box(fault, part, fresh(folder / f"{fault.name}-{number}"), how.seed + number, how.mutant)
+    for first in range(how.done, size.cycles, size.a_box):
+        seed = how.seed + first // size.a_box
+        part = size._replace(cycles=min(size.a_box, size.cycles - first))
+        row = _one_box(fault, part, fresh(folder / f"{fault.name}-{first}"), seed, how.mutant)
+        how.keep(row, seed)
         total = added(total, row)
-        how.say(f"{fault.name}: {total.cycles} of {size.cycles} cycles, {total.jobs} jobs, {len(total.wrong)} findings")
-        if not total.ok or steady() > how.until:
+        done = first + part.cycles
+        how.say(f"{fault.name}: {done} of {size.cycles} cycles, {total.jobs} jobs, {len(total.wrong)} findings")
+        if not row.ok or steady() > how.until:
             break
     return total
-
-
-def added(one: Row, other: Row) -> Row:
-    """Two runs of one fault as one row."""
-    times = [row.recovery_s for row in (one, other) if row.recovery_s is not None]
-    return replace(
-        other,
-        cycles=one.cycles + other.cycles,
-        jobs=one.jobs + other.jobs,
-        lost=one.lost + other.lost,
-        duplicated=one.duplicated + other.duplicated,
-        stuck=one.stuck + other.stuck,
-        overlaps=one.overlaps + other.overlaps,
-        recovery_s=max(times, default=None),
-        wrong=(one.wrong + other.wrong)[:SHOWN],
-    )
 
 
 def _one_box(fault: Fault, size: Size, folder: Path, seed: int, mutant: str | None) -> Row:
     plan = with_mutant(fault.plan(folder), mutant)
     try:
         with Bench(folder, plan) as bench:
-            load = Load(bench, seed, fault.backlog, fault.requeued)
+            load = Load(bench, seed, fault.demand)
             scene = Scene(bench, load, random.Random(seed), size, folder)
             load.start()
             try:
@@ -156,7 +148,7 @@ def _row(fault: Fault, scene: Scene, healed: list[tuple[float, float]]) -> Row:
         counted(fault.name, findings, others),
         cycles=scene.size.cycles,
         jobs=jobs,
-        recovery_s=recovery(proof, healed),
+        waits=recoveries(proof, healed),
         note=fault.note(scene),
     )
 
@@ -173,15 +165,15 @@ def counted(name: str, findings: list[Finding], others: list[str]) -> Row:
     )
 
 
-def recovery(proof: Evidence, healed: list[tuple[float, float]]) -> float | None:
-    """The longest time from healing to the next assignment, of the cycles whose calm was long enough to have one."""
+def recoveries(proof: Evidence, healed: list[tuple[float, float]]) -> tuple[float, ...]:
+    """The times from healing to the next assignment, of the cycles whose calm was long enough to have one."""
     if proof.offset_us is None:
-        return None
+        return ()
     rows = proof.rows("select at from events where topic = 'job' and event = 'assigned' order by at")
     times = [(row["at"] - proof.offset_us) / 1e6 for row in rows]
     waits = []
     for mended, next_fault in healed:
         at = bisect.bisect_left(times, mended)
         if at < len(times) and times[at] <= next_fault:
-            waits.append(times[at] - mended)
-    return max(waits, default=None)
+            waits.append(round(times[at] - mended, 2))
+    return tuple(waits)

@@ -14,6 +14,7 @@ from tests.faults.bench import Plan
 from tests.faults.fault import Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER
 from tests.faults.liars import uncaught
+from tests.faults.load import Demand
 from tests.faults.raw import TOPICS, Raw
 
 ONLINE_S = 60.0
@@ -119,7 +120,7 @@ class Flood(Fault):
 
     name = "flooding-robot"
     quick, full = Size(1, 1, (6, 6)), Size(5, 1, (60, 60))
-    backlog = LITTLE
+    demand = Demand(backlog=LITTLE)
 
     def plan(self, folder: Path) -> Plan:
         self._results: list[str] = []

@@ -3,16 +3,18 @@
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Task, judged, mutants
+from tests.faults.book import Book
+from tests.faults.campaign import Order, Task, here, judged, mutants
 from tests.faults.mutants.rules import RULES
 from tests.faults.product import wrapped
 from tests.faults.proxy import Proxy, Weather, client_id
-from tests.faults.row import Row, from_json, table
-from tests.faults.run import added
+from tests.faults.row import Row, added, from_json, table
 from tests.faults.suites import FAULTS, suites
+from tests.faults.syscalls import AgentAtCalls
 from tests.model.mutants import MUTANTS
 from tests.waiting import wait_for
 
@@ -129,12 +131,35 @@ def test_a_part_is_wrapped() -> None:
 
 
 def test_rows_add_up() -> None:
-    one = Row("a", 2, 10, lost=1, recovery_s=0.5, wrong=("x",))
-    both = added(one, Row("a", 3, 20, stuck=1, recovery_s=0.2, note="n", wrong=("y",)))
-    assert both == Row("a", 5, 30, lost=1, stuck=1, recovery_s=0.5, note="n", wrong=("x", "y"))
+    one = Row("a", 2, 10, lost=1, waits=(0.5,), wrong=("x",))
+    both = added(one, Row("a", 3, 20, stuck=1, waits=(0.2,), note="n", wrong=("y",)))
+    assert both == Row("a", 5, 30, lost=1, stuck=1, waits=(0.5, 0.2), note="n", wrong=("x", "y"))
     assert from_json(both.as_json()) == both
     assert not both.ok
     assert "BROKEN" in table([both])
+
+
+def test_what_a_book_has_is_not_run_again(tmp_path: Path) -> None:
+    book = Book(tmp_path / "book")
+    order = Order(full=False, folder=tmp_path, cycles=400, book=book.file)
+    rows = [here(order, Task("fuzzed-cores")) for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert (book.done("fuzzed-cores"), len(book.lines()), book.done("partition")) == (400, 1, 0)
+
+
+def test_boxes_of_a_book_add_up(tmp_path: Path) -> None:
+    book = Book(tmp_path / "book")
+    for number in (1, 2):
+        book.add(Row("kill-web", 50, 7, waits=(0.1 * number,)), seed=number)
+    book.add(Row("kill-broker", 1, 1, lost=1), seed=1)
+    assert book.rows()["kill-web"] == Row("kill-web", 100, 14, waits=(0.1, 0.2))
+    assert not book.rows()["kill-broker"].ok
+
+
+def test_an_interrupted_row_of_calls_is_gone_on_with() -> None:
+    fault = AgentAtCalls()
+    fault.go_on(4)
+    assert (next(fault._turn), next(fault._turn)) == ((2, "fdatasync"), (2, "sendto"))
 
 
 def test_a_mutant_must_be_caught() -> None:

@@ -1,4 +1,4 @@
-"""A few cycles of each kind of fault, and mutants that must be caught; scripts/faults has more of both."""
+"""The bench itself: a suite passes with the product and fails with a mutant; scripts/faults runs all of them."""
 
 import json
 import os
@@ -10,14 +10,8 @@ from typing import Any
 import pytest
 
 from tests.faults.isolation import INSIDE
-from tests.faults.suites import FAULTS
 
 ROOT = Path(__file__).parents[2]
-CYCLES = {
-    "kill-controller": 3, "partition": 1, "cut-connections": 1, "lying-robot": 1, "disk-full": 1,
-    "controller-at-every-call": 2, "permuted-traces": 100, "fuzzed-cores": 1000,
-}  # fmt: skip
-"""What every run of the tests has time for; kills of agents, broker and web are in tests/acceptance as well."""
 CAUGHT = (("kill-controller", "ack_before_commit", 4), ("permuted-traces", "any_order", 100))
 
 
@@ -32,12 +26,10 @@ def faults(tmp_path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], 
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("name", CYCLES)
-def test_no_promise_is_broken(tmp_path: Path, mosquitto: str, name: str) -> None:
-    code, rows, said = faults(tmp_path, "--only", name, "--cycles", str(CYCLES[name]))
-    if rows and rows[0]["skipped"]:
-        pytest.skip(f"{name}: {rows[0]['skipped']}")
-    assert code == 0, said
+def test_no_promise_is_broken(tmp_path: Path, mosquitto: str) -> None:
+    code, rows, said = faults(tmp_path, "--only", "kill-controller", "--cycles", "3")
+    assert (code, len(rows)) == (0, 1), said
+    assert rows[0]["jobs"], said
 
 
 @pytest.mark.timeout(280)
@@ -46,7 +38,3 @@ def test_a_mutant_is_caught(tmp_path: Path, mosquitto: str, name: str, mutant: s
     code, rows, said = faults(tmp_path, "--only", name, "--cycles", str(cycles), "--mutant", mutant)
     assert (code, len(rows)) == (1, 1), said
     assert not rows[0]["ok"], said
-
-
-def test_names_are_those_of_suites() -> None:
-    assert {*CYCLES, *(name for name, _, _ in CAUGHT)} <= set(FAULTS)

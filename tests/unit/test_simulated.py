@@ -58,6 +58,17 @@ def test_stopped_on_an_edge_it_stands_there_and_finds_its_way_from_there(tmp_pat
     assert stage.said()[-1] == "succeeded"
 
 
+def test_what_ended_while_its_process_did_not_run_cannot_be_stopped_any_more(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.driver.start(drive("b"))
+    stage.timers.pass_(4)
+    stage.timers.sleep(60)
+    stage.driver.stop((1, 1))
+    stage.timers.pass_(0)
+    assert stage.said() == ["taken", "carried", "succeeded"]
+    assert [(m.outcome, m.end) for m in read_motions(tmp_path / "motions.jsonl")] == [("succeeded", 1020)]
+
+
 def test_load_and_unload_change_the_load_when_they_are_over(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.driver.start(operation("CAgvOperationBp", scriptName="load", pallet="P7"))
