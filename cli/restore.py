@@ -37,7 +37,9 @@ def restore(
     kept = f" What was there is in {done.aside}." if done.aside else ""
     typer.echo(
         f"Restored in {done.seconds:.1f} s.{kept} After the start every robot is on hold until it is heard, and jobs"
-        " that were open wait parked for a person: they may have run since."
+        " that were open wait parked for a person: they may have run since.\n"
+        "Who may come in is what it was then: credentials of robots, accounts, passwords and tokens are those of the"
+        " backup. Whoever was enrolled, revoked, added, closed or changed since: do it again, before others come in."
     )
 
 

@@ -76,6 +76,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         workers=1,
+        respawn_failed_workers=False,  # this process ends with its worker, and the supervisor counts that
         blocking_threads=settings.threads,
         workers_kill_timeout=KILL_AFTER_S,
         log_level=LogLevels.error,  # it warns about 320 threads, which are meant

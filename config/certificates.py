@@ -119,7 +119,7 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(_general(names)), critical=False)
         made = builder.sign(self.key, hashes.SHA256())
         pem = made.public_bytes(serialization.Encoding.PEM).decode()
-        return Signed(pem, _as_pem(key), f"{made.serial_number:x}", int(made.not_valid_after_utc.timestamp()) * 10**6)
+        return Signed(pem, _as_pem(key), f"{made.serial_number:x}", _us(made))
 
 
 def fingerprint(certificate: Path) -> str:
@@ -128,6 +128,13 @@ def fingerprint(certificate: Path) -> str:
     from cryptography.hazmat.primitives import hashes
 
     return x509.load_pem_x509_certificate(certificate.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def end_of(certificate: Path) -> int:
+    """When the first certificate of a file ends, in UTC microseconds; raises `OSError` or `ValueError`."""
+    from cryptography import x509
+
+    return _us(x509.load_pem_x509_certificate(certificate.read_bytes()))
 
 
 def machine_names(more: Sequence[str] = ()) -> list[str]:
@@ -149,6 +156,10 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _us(certificate: "x509.Certificate") -> int:
+    return int(certificate.not_valid_after_utc.timestamp()) * 10**6
 
 
 def _is_nowhere(name: str) -> bool:

@@ -284,10 +284,14 @@ class ServeSettings(BaseSettings):
         return self.https
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether any listener of the box shows a certificate."""
+        return self.serves_tls or self.mqtts is not None or self.mqtts_certificates is not None
+
+    @property
     def uses_own_authority(self) -> bool:
         """Whether the box is known by a certificate that it has made itself."""
-        wanted = self.serves_tls or self.mqtts is not None or self.mqtts_certificates is not None
-        return wanted and self.tls_certificate is None
+        return self.speaks_tls and self.tls_certificate is None
 
     @property
     def url(self) -> str:

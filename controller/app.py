@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from config import garbage
@@ -20,12 +21,13 @@ from controller.ballast import Ballast
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.doors import OWN_VARIABLE, DoorKeeper, broker_plan
+from controller.ending import Endings, shown_by
 from controller.frames import socket_path
 from controller.link import Link, LinkSettings
 from controller.lock import DataInUse, DataLock
 from controller.loop import Loop
 from controller.socket import CommandSocket
-from controller.store import findings
+from controller.store import credentials, findings
 from controller.store.connection import Store, StoreTooNew
 from controller.store.failures import is_of_store, is_trouble
 from controller.store.findings import BAD_PAGE, LOST_TURNS
@@ -81,8 +83,9 @@ class Controller:
         self.doors = door_keeper(settings, self.core, self.link)
         self.loop.after_commit = self._after_commit
         self.orphans = Orphans(data_dir)
+        endings = Endings(shown_by(settings), partial(credentials.ending, self.store.db))
         report = SystemReport(
-            self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker
+            self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker, endings
         )
         self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
 

@@ -6,13 +6,13 @@ import signal
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from config.certificates import CA, FOLDER, REVOKED, SERVER, SERVER_KEY, Authority
 from config.clock import steady
 from config.settings import ServeSettings, address
 from controller.broker import BrokerPlan, Robots, Tls, broker_files, tell_mosquitto, write_config
 from controller.desk import Desk, Door
-from controller.link import Link
 from controller.store import credentials
 from schemas.topics import Topics
 
@@ -52,10 +52,17 @@ def write_revoked(plan: BrokerPlan, db: sqlite3.Connection) -> None:
         Authority.load(plan.tls.ca.parent).write_revoked(credentials.revoked_serials(db))
 
 
+class Connects(Protocol):
+    """What is needed of the link."""
+
+    connection: int
+    """The number of the connection to the broker: another one means that the broker may have begun anew."""
+
+
 class DoorKeeper:
     """The box's own broker, if it has one; `locked`: credentials are asked for even if no robot was ever enrolled."""
 
-    def __init__(self, plan: BrokerPlan | None, desk: Desk, link: Link, *, locked: bool) -> None:
+    def __init__(self, plan: BrokerPlan | None, desk: Desk, link: Connects, *, locked: bool) -> None:
         self._plan, self._desk, self._link, self._locked = plan, desk, link, locked
         self._seen = -1
         self._retry_at = 0.0

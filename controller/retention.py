@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from controller.desk import Desk
-from controller.store import artifacts, retention
+from controller.store import artifacts, batches, retention
 from controller.store.retention import BEGIN
 
 FIRST_S, EVERY_S = 60.0, 3600.0
@@ -156,7 +156,10 @@ class Retention:
             n, place = retention.old_firings(self.desk.db, place, before, ROWS)
             self._counts["firings"] += n
             yield
-        while retention.old_keys(self.desk.db, self._before(self.desk.settings.idempotency_days), ROWS):
+        promised = self._before(self.desk.settings.idempotency_days)
+        while retention.old_keys(self.desk.db, promised, ROWS):
+            yield
+        while batches.forget(self.desk.db, promised, ROWS):
             yield
         while retention.old_small(self.desk.db, before, self._now_us, ROWS):
             yield

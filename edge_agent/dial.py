@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 
 class BadCertificate(OSError):
@@ -47,10 +48,29 @@ def _changed(file: Path | None) -> int | None:
         return None
 
 
+class Raw(Protocol):
+    """What is needed of a connection of `ssl`."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Up to `size` bytes; raises `ssl.SSLWantReadError`."""
+
+    def send(self, data: bytes | memoryview, /) -> int:
+        """How many were taken; raises `ssl.SSLWantWriteError`."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Whether the others wait."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
 class TlsSocket:
     """A TLS connection that says it would block as a plain socket does, and gives all that has come."""
 
-    def __init__(self, raw: ssl.SSLSocket) -> None:
+    def __init__(self, raw: Raw) -> None:
         self._raw = raw
 
     def recv(self, size: int) -> bytes:

@@ -247,7 +247,7 @@ class Rows(Message):
     journal: OpaqueId
     boot: OpaqueId
     first: Positive = Field(description="smallest seq still kept by the agent")
-    rows: tuple[AnyRow, ...] = Field(strict=False, min_length=1, max_length=2000)
+    rows: tuple[AnyRow, ...] = Field(strict=False, min_length=1, max_length=2000, fail_fast=True)
 
 
 class FailedRun(Wire):
@@ -286,7 +286,7 @@ class Heartbeat(Message):
     journal: OpaqueId
     boot: OpaqueId
     beat: Positive
-    holds: tuple[Held, ...] = Field(default=(), strict=False, max_length=64)
+    holds: tuple[Held, ...] = Field(default=(), strict=False, max_length=64, fail_fast=True)
     highest: Number
     head: Number
     first: Positive
@@ -294,10 +294,10 @@ class Heartbeat(Message):
     accepting: bool = True
     version: Word = "unknown"
     kind: Word
-    capabilities: tuple[Word, ...] = Field(default=(), strict=False, max_length=256)
+    capabilities: tuple[Word, ...] = Field(default=(), strict=False, max_length=256, fail_fast=True)
     capacity: Annotated[int, Field(ge=1, le=64)] = 1
-    queues: tuple[Word, ...] = Field(default=(), strict=False, max_length=32)
-    tags: tuple[Word, ...] = Field(default=(), strict=False, max_length=32)
+    queues: tuple[Word, ...] = Field(default=(), strict=False, max_length=32, fail_fast=True)
+    tags: tuple[Word, ...] = Field(default=(), strict=False, max_length=32, fail_fast=True)
     name: Annotated[str | None, Field(max_length=200)] = None
     time: str | None = Field(default=None, max_length=40)
     battery: Annotated[float | None, Field(ge=0, le=100)] = None

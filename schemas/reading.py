@@ -20,6 +20,9 @@ from schemas.messages import (
     Rows,
 )
 
+MANY_VALUES = 4096
+"""A message with more objects and lists than this is looked at for its own fields first."""
+
 
 class BadMessage(ValueError):
     """Nothing of the message can be used; `reason` is a short word to count by."""
@@ -56,6 +59,19 @@ def _bounds(kind: str, payload: bytes) -> None:
         raise BadMessage(error.code, str(error)) from error
 
 
+def _has_its_fields(kind: str, payload: bytes) -> None:
+    """Said before validation, which copies the whole message into each problem it finds with it."""
+    try:
+        value = parse(payload)
+    except BadJson as error:
+        raise BadMessage("fields", str(error)) from error
+    if not isinstance(value, dict):
+        raise BadMessage("fields", "not an object")
+    for name, field in MESSAGES[kind].model_fields.items():
+        if field.is_required() and (field.alias or name) not in value:
+            raise BadMessage("fields", f"{name}: Field required")
+
+
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in problem["loc"])
@@ -65,6 +81,8 @@ def _first_problem(error: ValidationError) -> str:
 def read(kind: str, payload: bytes) -> Message:
     """Decode one payload of a topic kind; raises `BadMessage` (size, depth, syntax, number, fields)."""
     _bounds(kind, payload)
+    if payload.count(b"[") + payload.count(b"{") > MANY_VALUES:
+        _has_its_fields(kind, payload)
     try:
         return MESSAGES[kind].model_validate_json(payload)
     except ValidationError as error:

@@ -32,8 +32,6 @@ ALONE, QUIET_S = 500, 2.0
 """Rows in a turn when nothing else has happened for so long."""
 MAX_OPEN = 200
 SWEEP_S = 30.0
-FORGET_ROWS = 500
-_DAY_US = 86_400_000_000
 
 
 class Collecting(NamedTuple):
@@ -202,10 +200,8 @@ class BatchService:
             batches.change(desk.db, batch, position=rows[-1]["n"])
 
     def _sweep(self, now: float) -> None:
-        """Previews that nobody applied in time, and results that are kept no longer."""
+        """Previews that nobody applied in time; retention takes them, and results that are kept no longer."""
         for batch in [batch for batch, until in self.fresh_until.items() if until <= now]:
             del self.fresh_until[batch]
             self.collecting.pop(batch, None)
             batches.change(self.desk.db, batch, state="expired")
-        oldest = self.desk.now.utc_us - self.desk.settings.idempotency_days * _DAY_US
-        batches.forget(self.desk.db, oldest, FORGET_ROWS)

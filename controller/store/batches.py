@@ -89,12 +89,15 @@ _FORGET_ROWS = (
     f" join batch_rows r on r.batch = b.id where {_OLD} limit ?)"
 )
 _FORGET = (
-    f"delete from batches as b where {_OLD} and b.created_at < ?"  # noqa: S608 - the words above
-    " and not exists (select 1 from batch_rows r where r.batch = b.id)"
+    f"delete from batches where id in (select b.id from batches b where {_OLD} and b.created_at < ?"  # noqa: S608
+    " and not exists (select 1 from batch_rows r where r.batch = b.id) limit ?)"
 )
 
 
-def forget(db: sqlite3.Connection, before_us: int, limit: int) -> None:
-    """Some rows of batches that nobody applied in time or that ended before a moment, then the batches themselves."""
-    db.execute(_FORGET_ROWS, (before_us, limit))
-    db.execute(_FORGET, (before_us, before_us))
+def forget(db: sqlite3.Connection, before_us: int, limit: int) -> int:
+    """Some rows of batches that nobody applied in time or that ended before a moment, then some of the batches.
+
+    Returns how many rows and batches went; 0 when none is left.
+    """
+    rows = db.execute(_FORGET_ROWS, (before_us, limit)).rowcount
+    return rows + db.execute(_FORGET, (before_us, before_us, limit)).rowcount

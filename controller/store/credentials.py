@@ -11,6 +11,13 @@ class Credential(NamedTuple):
     hash: str | None
 
 
+class Ending(NamedTuple):
+    """A robot's certificate and when it ends, in UTC microseconds."""
+
+    robot: str
+    ends_us: int
+
+
 def one(db: sqlite3.Connection, robot: str) -> sqlite3.Row | None:
     """The credential that a robot has or had."""
     row: sqlite3.Row | None = db.execute("select * from credentials where robot = ?", (robot,)).fetchone()
@@ -21,6 +28,16 @@ def good(db: sqlite3.Connection) -> list[Credential]:
     """All that open the door now, by robot."""
     rows = db.execute("select robot, hash from credentials where revoked_at is null order by robot")
     return [Credential(*row) for row in rows]
+
+
+def ending(db: sqlite3.Connection, before_us: int) -> list[Ending]:
+    """Certificates that still open the door and end before a moment, the first to end first."""
+    rows = db.execute(
+        "select robot, expires_at from credentials where revoked_at is null and expires_at < ?"
+        " order by expires_at, robot",
+        (before_us,),
+    )
+    return [Ending(*row) for row in rows]
 
 
 def were_made(db: sqlite3.Connection) -> bool:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Shift:
             self.ticks += 1
         for body in wanted[:count]:
             key = uuid.uuid4().hex
-            wait_for(lambda b=body, k=key: self._ask(k, b), 60, "an answer")  # type: ignore[misc]
+            wait_for(partial(self._ask, key, body), 60, "an answer")
 
     def _ask(self, key: str, body: dict[str, Any]) -> bool:
         with contextlib.suppress(httpx.HTTPError):

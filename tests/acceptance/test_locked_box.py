@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def state(box: Box, robot: str) -> Any:
     return next((one["state"] for one in robots if one["id"] == robot), None)
 
 
+def is_free(box: Box, robot: str) -> bool:
+    """Whether a robot waits for work."""
+    return bool(state(box, robot) == "free")
+
+
 @pytest.mark.timeout(240)
 def test_robots_come_in_by_tls_with_what_they_were_given(
     start: Callable[..., Box],  # noqa: F811
@@ -74,7 +80,7 @@ def test_robots_come_in_by_tls_with_what_they_were_given(
         yardmaster(box, "robot", "enrol", name, *how, "--into", str(tmp_path / name))
         logs[name] = agent(tmp_path / name / "agent.toml")
     for name, log in logs.items():
-        wait_for(lambda n=name: state(box, n) == "free", 60, f"{name} ({log})")  # type: ignore[misc]
+        wait_for(partial(is_free, box, name), 60, f"{name} ({log})")
     yardmaster(box, "robot", "revoke", "p1", "--reason", "stolen")
     wait_for(lambda: "robot enrol p1" in logs["p1"].read_text(), 60, "what p1 says about it")
     yardmaster(box, "robot", "revoke", "c1")

@@ -39,7 +39,14 @@ class CoreClient:
     def __init__(self, yard: Yard) -> None:
         self.yard = yard
         self.fails: Exception | None = None
+        self.tried: list[str] = []
+        """Every command, also those that nobody answered."""
         self.asked: list[Frame] = []
+        self.says: dict[str, Any] = {
+            "system.health": {"state": "ok", "parts": {"broker": {"state": "ok"}}, "reasons": []},
+            "system.metrics": {"text": "# TYPE yardmaster_jobs gauge\nyardmaster_jobs 3.0\n"},
+        }
+        """What is answered as it stands here, and not by the core."""
         self._lock = threading.Lock()
 
     def call(
@@ -50,15 +57,14 @@ class CoreClient:
         key: str | None = None,
     ) -> Answer:
         """Carry out one command."""
+        self.tried.append(command)
         if self.fails is not None:
             raise self.fails
         frame = Frame(id=1, command=command, args=args or {}, caller=caller or Caller(), key=key)
         with self._lock:
             self.asked.append(frame)
-            if command == "system.health":
-                return Answer(id=1, ok={"state": "ok", "parts": {"broker": {"state": "ok"}}, "reasons": []})
-            if command == "system.metrics":
-                return Answer(id=1, ok={"text": "# TYPE yardmaster_jobs gauge\nyardmaster_jobs 3.0\n"})
+            if command in self.says:
+                return Answer(id=1, ok=self.says[command])
             with self.yard.store.transaction():
                 answer = self.yard.core.command(self.yard.instant(), frame)
                 self.yard.core.tick(self.yard.instant())

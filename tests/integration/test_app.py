@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from cli.probes import free_port
+from config import certificates
+from config.certificates import Authority
 from config.settings import PART_VARIABLE, ServeSettings, load
 from controller.app import Controller
 from controller.client import Client, ControllerDown, NoAnswer
@@ -297,3 +299,13 @@ def test_a_page_that_goes_bad_while_it_runs_is_found_and_said(
         wait_for(lambda: rows(settings.data_dir, what) == [("store.damaged",)], 20, "the finding")
         second.end()
     assert "of the database is not what was written" in caplog.text
+
+
+def test_a_certificate_that_ends_soon_is_in_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "BOX_DAYS", 20)
+    Authority.load(tmp_path / "tls").for_box(["box.example"])
+    settings = settings_for(tmp_path, free_port(), "ending").model_copy(update={"mqtts": "127.0.0.1:8883"})
+    with thread(settings):
+        health = Client(tmp_path).call("system.health").ok
+    assert health is not None
+    assert "certificate.ending" in [one["code"] for one in health["reasons"]]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from web.console import board as board_module
 from web.console import look as look_module
 from web.console.frame import BOARD
 from web.console.stream import STILL
+from web.news import Stream
 
 
 class Listener:
@@ -145,6 +147,11 @@ def test_the_page_hears_that_the_controller_is_gone(box: Box) -> None:
     one.close()
 
 
+def holds(stream: Stream, text: str) -> bool:
+    """Whether the robots that wait for a stream say this."""
+    return "robots.en" in stream.parts and text in stream.parts["robots.en"].data
+
+
 def test_a_slow_reader_gets_the_newest_state_only(box: Box) -> None:
     one = Listener(box, "parts=robots.en")
     one.part("robots.en")
@@ -153,7 +160,7 @@ def test_a_slow_reader_gets_the_newest_state_only(box: Box) -> None:
     for n in range(5):
         box.yard.must("robot.disable", robot="r1", reason=f"note {n}")
         wait_for(
-            lambda n=n: "robots.en" in stream.parts and f"note {n}" in stream.parts["robots.en"].data,  # type: ignore[misc]
+            partial(holds, stream, f"note {n}"),
             what="the state is handed over",
         )
     assert stream.waiting == 1

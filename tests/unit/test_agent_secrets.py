@@ -75,12 +75,15 @@ def test_a_refusal_says_what_to_do() -> None:
 class _Ended:
     """A TLS connection whose other side is gone."""
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes | memoryview) -> int:
         kept = data  # as a frame of an error keeps it
         raise ssl.SSLEOFError(8, f"EOF after {len(kept)} bytes")
 
     def recv(self, size: int) -> bytes:
         raise ssl.SSLWantReadError
+
+    def fileno(self) -> int:
+        return -1
 
     def setblocking(self, flag: bool) -> None:
         pass
@@ -90,7 +93,7 @@ class _Ended:
 
 
 def test_a_connection_that_ends_while_it_is_written_to_is_closed_without_a_complaint() -> None:
-    own = BufferedSocket(TlsSocket(_Ended()))  # type: ignore[arg-type]
+    own = BufferedSocket(TlsSocket(_Ended()))
     own.send(b"x" * 100)
     with pytest.raises(OSError, match="EOF") as caught:
         own.flush()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -93,7 +94,12 @@ def test_a_dead_line_is_for_later(tmp_path: Path) -> None:
         box(tmp_path, cut).ask("A", "GET", "/x")
 
 
+def answered(text: str, _request: httpx.Request) -> httpx.Response:
+    """The same to everybody."""
+    return httpx.Response(200, text=text)
+
+
 def test_an_answer_that_is_no_object_is_no_answer(tmp_path: Path) -> None:
     for text in ("[1]", "nothing"):
         with pytest.raises(NotReachable):
-            box(tmp_path, lambda _, text=text: httpx.Response(200, text=text)).get("A", "/x")  # type: ignore[misc]
+            box(tmp_path, partial(answered, text)).get("A", "/x")

@@ -3,7 +3,6 @@
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,8 +35,7 @@ class Scene:
         self.yard = Yard()
         self.yard.must("robot.put", robot="r1")
         self.plan = BrokerPlan(folder, Address("127.0.0.1", 1), Topics(), {"yardmaster": "own"})
-        link: Any = self.link
-        self.keeper = DoorKeeper(self.plan, self.yard.core.desk, link, locked=locked)
+        self.keeper = DoorKeeper(self.plan, self.yard.core.desk, self.link, locked=locked)
 
     def after(self, seconds: float) -> list[signal.Signals]:
         """What the broker is told then."""
@@ -131,7 +129,7 @@ def test_asked_to_lock_it_lets_nobody_in_without_credentials(tmp_path: Path, mon
 
 def test_a_box_without_a_mosquitto_of_its_own_keeps_no_door(tmp_path: Path) -> None:
     yard, link = Yard(), Connection()
-    keeper = DoorKeeper(None, yard.core.desk, link, locked=False)  # type: ignore[arg-type]
+    keeper = DoorKeeper(None, yard.core.desk, link, locked=False)
     yard.core.desk.doors.add(Door.RELOAD)
     keeper.keep()
     assert list(tmp_path.iterdir()) == []

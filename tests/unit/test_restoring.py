@@ -189,6 +189,7 @@ def test_the_command_says_what_it_will_do_and_asks(data: Path) -> None:
     done = CliRunner().invoke(app, [*arguments, "--yes"])
     assert done.exit_code == 0, done.output
     assert "parked for a person" in done.output
+    assert "Whoever was enrolled, revoked" in done.output
     assert jobs(data) == 1
 
 

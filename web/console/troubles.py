@@ -73,6 +73,10 @@ TROUBLES: dict[str, Trouble] = {
         N_("The database is larger than it may be"),
         N_("Nothing more may be removed: it is too young or still open. Raise `data_gb`, or make room otherwise."),
     ),
+    "certificate.ending": Trouble(
+        N_("A certificate ends soon"),
+        N_("Of the box or of a robot: `/api/v1/health` says which, when, and what to do before connections fail."),
+    ),
 }
 UNKNOWN = N_("Something is wrong with the box")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cli.broker_part import OwnClients, broker_part, controller_environment, own_clients
 from cli.probes import free_port
@@ -156,14 +156,14 @@ class Visitor:
         house: House,
         user: str | None = None,
         password: str | None = None,
-        client_id: str = "",
+        client_id: str = "visitor",
         *,
         which: str = "mqtt",
         tls: ssl.SSLContext | None = None,
-        protocol: int = paho.MQTTv311,
+        protocol: MQTTProtocolVersion = paho.MQTTv311,
         will: tuple[str, bytes] | None = None,
     ) -> None:
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id or "visitor", protocol=protocol)  # type: ignore[arg-type]
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
         if user is not None:
             self.client.username_pw_set(user, password)
         if tls is not None:

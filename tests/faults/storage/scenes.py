@@ -11,6 +11,7 @@ from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.store import connection
 from controller.store.connection import Store
+from controller.store.mark import Mark
 from edge_agent import journal as journals
 from tests.fakes.yard import Yard, running
 from tests.faults.storage.tape import ACKNOWLEDGED
@@ -102,16 +103,12 @@ def unsynced(patch: Callable[[object, str, object], None]) -> None:
 
 def mark_first(patch: Callable[[object, str, object], None]) -> None:
     """The mark says what is not committed yet."""
-    real = Store._read_incarnation
+    real = Mark.write
 
-    def opened(self: Store) -> int:
-        mark = self._mark
-        if mark is not None:
-            write = mark.write
-            mark.write = lambda turns: write(turns + 1)  # type: ignore[method-assign]
-        return real(self)
+    def ahead(mark: Mark, turns: int) -> None:
+        real(mark, turns + 1)
 
-    patch(Store, "_read_incarnation", opened)
+    patch(Mark, "write", ahead)
 
 
 SCENES = {"box": box, "journal": journal}
