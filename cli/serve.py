@@ -40,6 +40,7 @@ from config.settings import FLAGS, Address, BadSettings, ServeSettings, address,
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
 from controller.lock import DataInUse, DataLock
+from controller.owner import become_owner
 from controller.restoring import interrupted
 from controller.store.pages import Damaged
 from web.settings import LOOPBACK, WebSettings
@@ -80,6 +81,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     with ExitStack() as closing:
         try:
+            become_owner(settings.data_dir)
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
             closing.callback(lock.release)
