@@ -29,10 +29,9 @@ def note(folder: Path, new: Iterable[Issued]) -> None:
     text = "".join(f"{one.serial} {one.robot} {_moment(one.ends_us)}\n" for one in new)
     path = folder / ISSUED
     is_new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    cut_off = not is_new and path.read_bytes()[-1:] not in (b"", b"\n")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        size = os.fstat(descriptor).st_size
-        cut_off = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         line = (("\n" if cut_off else "") + text).encode("ascii")
         if os.write(descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -134,9 +134,9 @@ def listed(plan: BrokerPlan) -> set[str]:
 
 def tls_plan(folder: Path) -> BrokerPlan:
     """Of a broker with a listener for certificates."""
-    tls = Tls(
-        *(folder / "tls" / name for name in ("box.pem", "box.key", "ca.pem", "revoked.pem")), None, Address("x", 2)
-    )
+    place = folder / "tls"
+    files = (place / "box.pem", place / "box.key", place / "ca.pem", place / "revoked.pem")
+    tls = Tls(*files, None, Address("127.0.0.1", 2))
     return BrokerPlan(folder / "broker", Address("127.0.0.1", 1), Topics(), {"yardmaster": "own"}, tls)
 
 
