@@ -30,6 +30,7 @@ from cli.chores import chores
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import free_port, port_trouble
+from cli.renewal import renewal
 from cli.supervisor import NotStarted, Supervisor
 from cli.web_process import ServerSettings
 from config.certificates import machine_names
@@ -92,7 +93,8 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             show_certificate(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
-            Supervisor(parts(settings), settings, files, chores(settings)).run()
+            made = parts(settings)
+            Supervisor(made, settings, files, [*chores(settings), *renewal(settings, made)]).run()
         except (DataInUse, NotStarted, BadKey, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED

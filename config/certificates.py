@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER, CA, CA_KEY, SERVER, SERVER_KEY, REVOKED = "tls", "ca.pem", "ca.key", "box.pem", "box.key", "revoked.pem"
 CA_DAYS, BOX_DAYS, ROBOT_DAYS = 7300, 825, 1825
 RENEW_DAYS = 460
-"""At a start with fewer days left the box's certificate is made anew."""
+"""With fewer days left the box's certificate is made anew."""
 MOST_NAMES = 64
 """Of one certificate; names that it had before are kept up to here."""
 _SKEW = timedelta(days=1)
