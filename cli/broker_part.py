@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from cli.parts import Part
 from cli.probes import find_mosquitto
 from cli.supervisor import NotStarted
+from config import issued
 from config.certificates import CA, FOLDER, Authority, fingerprint, machine_names
 from config.credentials import broker_hash
 from config.settings import PART_VARIABLE, ServeSettings, address
@@ -27,6 +28,7 @@ from controller.broker import (
     write_config,
 )
 from controller.doors import OWN_VARIABLE, broker_plan, let_in, write_revoked
+from controller.store import credentials
 from controller.store.queries import Reader, Unreadable
 
 log = logging.getLogger(__name__)
@@ -94,18 +96,51 @@ def _robots(settings: ServeSettings, plan: BrokerPlan) -> Robots:
         return []
 
 
-def make_certificates(settings: ServeSettings) -> None:
-    """The box's own certificate, where one is needed and none was given; raises `NotStarted`."""
+def make_certificates(settings: ServeSettings, *, renew: bool = False) -> None:
+    """The box's own certificate, where one is needed and none was given; `renew`: under the names that it has.
+
+    Raises `NotStarted`.
+    """
     if not settings.uses_own_authority and settings.mqtts_certificates is None:
         return
     try:
-        authority = Authority.load(settings.data_dir / FOLDER)
+        authority = _authority(settings)
         if settings.uses_own_authority:
-            listeners = (settings.http, settings.mqtts, settings.mqtts_certificates)
-            hosts = [address(where).host for where in listeners if where is not None]
-            authority.for_box(machine_names((*settings.names, *hosts)))
+            authority.for_box(() if renew else _names(settings))
     except (OSError, ValueError) as error:
         raise NotStarted(f"the certificate of the box cannot be made or read: {error}") from error
+
+
+def _names(settings: ServeSettings) -> list[str]:
+    listeners = (settings.http, settings.mqtts, settings.mqtts_certificates)
+    return machine_names((*settings.names, *(address(where).host for where in listeners if where is not None)))
+
+
+def _authority(settings: ServeSettings) -> Authority:
+    """The box's own; one from a clock that was ahead is made anew as long as no robot has a certificate of it."""
+    authority = Authority.load(settings.data_dir / FOLDER)
+    wrong = authority.trouble()
+    if wrong is None:
+        return authority
+    if authority.is_too_early and not _robots_have_certificates(settings):
+        log.warning("%s: it is made anew; whoever trusted it has to trust the new one", wrong)
+        return authority.anew()
+    log.error(
+        "%s: NO ROBOT AND NO BROWSER WILL BELIEVE THIS BOX. Put the clock right; if it is right, end the box, remove"
+        " %s, start it, and give every robot that uses TLS a new credential (`robot enrol`)",
+        wrong, authority.folder,
+    )  # fmt: skip
+    return authority
+
+
+def _robots_have_certificates(settings: ServeSettings) -> bool:
+    """As far as anybody knows; a database that cannot be read may know of some."""
+    try:
+        with Reader(settings.data_dir / "yardmaster.db").reading() as db:
+            return bool(issued.serials(settings.data_dir / FOLDER) or credentials.certificates(db))
+    except Unreadable as error:
+        log.error("whether robots have certificates cannot be read: %s", error)
+        return True
 
 
 def http_files(settings: ServeSettings) -> tuple[str | None, str | None]:

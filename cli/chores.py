@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from cli.parts import describe, die_with
 from config.clock import steady
@@ -27,6 +28,19 @@ GRACE_S = 3.0
 def now_us() -> int:
     """The wall clock."""
     return time.time_ns() // 1000
+
+
+class Timed(Protocol):
+    """What the supervisor looks after by the clock."""
+
+    def due_in(self) -> float:
+        """Seconds until something is to be done about it."""
+
+    def look(self) -> None:
+        """Do what is due, without waiting for it."""
+
+    def stop(self) -> None:
+        """The box ends."""
 
 
 @dataclass

@@ -16,6 +16,9 @@ from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import DATABASE, carry_out, has_people
 from controller.errors import Refused as RefusedHere
 from controller.lock import DataInUse
+from controller.owner import become_owner
+from controller.store.failures import is_of_store
+from controller.store.pages import Damaged
 from controller.store.queries import Reader, Unreadable
 from schemas.commands import Caller, Refusal
 from schemas.ids import uuid7
@@ -37,8 +40,17 @@ def plain(command: Callable[..., None]) -> Callable[..., None]:
         except Refused as refused:
             render(refused, as_json=False)
             raise typer.Exit(refused.exit_code) from refused
+        except BrokenPipeError:  # whoever read what is printed has gone
+            raise
+        except OSError as error:
+            render(_of_files(error), as_json=False)
+            raise typer.Exit(REFUSED) from error
 
     return run
+
+
+def _of_files(error: OSError) -> Refused:
+    return Refused(REFUSED, "box.files", str(error))
 
 
 def caller() -> Caller:
@@ -81,6 +93,10 @@ def _directly(data_dir: Path, command: str, args: dict[str, Any]) -> dict[str, A
         raise Refused(NOT_REACHABLE, "box.busy", f"{error}; try again in a moment") from error
     except RefusedHere as refused:
         raise _refused(refused.refusal) from refused
+    except Exception as error:
+        if not isinstance(error, Damaged) and not is_of_store(error):
+            raise
+        raise Refused(NOT_REACHABLE, "store.unavailable", f"the database cannot be opened: {error}") from error
 
 
 def read(data_dir: Path, page_of: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -106,10 +122,14 @@ def make_token(data_dir: Path, given: dict[str, Any]) -> str:
 
 
 def folder(data_dir: Path | None) -> Path:
-    """The data directory that is meant: as given, by the environment, or `var`; raises `Refused` when it is none."""
+    """The data directory that is meant: as given, by the environment, or `var`; from here on we are its owner.
+
+    Raises `Refused` when it is none, `OSError` (`NotTheOwner` among them).
+    """
     found = data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))
     if not found.is_dir():
         raise usage(f"there is no data directory {found}; name it with --data-dir")
+    become_owner(found)
     return found
 
 

@@ -10,6 +10,7 @@ import typer
 from cli.people import Data
 from config.sealing import BadKey
 from controller import restoring
+from controller.owner import become_owner
 from controller.restoring import Backup, CannotRestore
 
 FAILED = 1
@@ -25,6 +26,7 @@ def restore(
     os.umask(0o077)
     where = (data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))).resolve()
     try:
+        become_owner(where)
         with restoring.locked(where):
             backup = restoring.check(source.resolve())
             _say(backup, where)

@@ -30,6 +30,7 @@ from cli.chores import chores
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import free_port, port_trouble
+from cli.renewal import renewal
 from cli.supervisor import NotStarted, Supervisor
 from cli.web_process import ServerSettings
 from config.certificates import machine_names
@@ -40,6 +41,7 @@ from config.settings import FLAGS, Address, BadSettings, ServeSettings, address,
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
 from controller.lock import DataInUse, DataLock
+from controller.owner import become_owner
 from controller.restoring import interrupted
 from controller.store.pages import Damaged
 from web.settings import LOOPBACK, WebSettings
@@ -80,6 +82,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     with ExitStack() as closing:
         try:
+            become_owner(settings.data_dir)
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
             closing.callback(lock.release)
@@ -90,7 +93,8 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
             show_certificate(settings)
             check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
             files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
-            Supervisor(parts(settings), settings, files, chores(settings)).run()
+            made = parts(settings)
+            Supervisor(made, settings, files, [*chores(settings), *renewal(settings, made)]).run()
         except (DataInUse, NotStarted, BadKey, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             return REFUSED

@@ -13,7 +13,7 @@ from types import FrameType
 
 import typer
 
-from cli.chores import Chore
+from cli.chores import Timed
 from cli.main import installed_version
 from cli.notify import READY, STOPPING, Notifier
 from cli.parts import Part, describe
@@ -39,7 +39,7 @@ class Supervisor:
     """One box; `run` returns when it was told to end and everything has ended."""
 
     def __init__(
-        self, parts: list[Part], settings: ServeSettings, ready_files: list[Path], chores: Sequence[Chore] = ()
+        self, parts: list[Part], settings: ServeSettings, ready_files: list[Path], chores: Sequence[Timed] = ()
     ) -> None:
         self._parts = parts
         self._chores = chores

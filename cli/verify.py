@@ -9,6 +9,7 @@ import typer
 from cli.client import REFUSED, USAGE
 from config.settings import BadSettings, load
 from controller.direct import DATABASE
+from controller.owner import become_owner
 from controller.store.queries.verify import Check
 from controller.store.queries.verify import verify as checks_of
 
@@ -26,6 +27,11 @@ def verify(
     except BadSettings as bad:
         typer.echo("\n".join(f"error: {line}" for line in bad.lines), err=True)
         raise typer.Exit(USAGE) from bad
+    try:
+        become_owner(database.parent)  # a look at a write-ahead log makes files, too
+    except OSError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(REFUSED) from error
     if not database.exists():
         typer.echo(f"error: there is no database at {database}", err=True)
         raise typer.Exit(USAGE)

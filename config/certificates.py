@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from config import issued
+from config.issued import Issued
+from config.revocations import number_of, signed_list
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -16,7 +20,9 @@ if TYPE_CHECKING:
 FOLDER, CA, CA_KEY, SERVER, SERVER_KEY, REVOKED = "tls", "ca.pem", "ca.key", "box.pem", "box.key", "revoked.pem"
 CA_DAYS, BOX_DAYS, ROBOT_DAYS = 7300, 825, 1825
 RENEW_DAYS = 460
-"""At a start with fewer days left the box's certificate is made anew."""
+"""With fewer days left the box's certificate is made anew."""
+MOST_NAMES = 64
+"""Of one certificate; names that it had before are kept up to here."""
 _SKEW = timedelta(days=1)
 """Clocks of robots may be behind."""
 
@@ -58,49 +64,72 @@ class Authority:
         """The certificate that robots and browsers are given to know the box by."""
         return (self.folder / CA).read_text(encoding="ascii")
 
-    def for_box(self, names: Sequence[str]) -> tuple[Path, Path]:
-        """Certificate and key of the box under these names and addresses; made when there is none that will do."""
+    def trouble(self) -> str | None:
+        """Why nobody can believe it now, as a sentence: a clock is wrong, or was when it was made."""
+        now, begins, ends = (
+            datetime.now(UTC),
+            self.certificate.not_valid_before_utc,
+            self.certificate.not_valid_after_utc,
+        )
+        if begins <= now < ends:
+            return None
+        when = f"from {begins:%Y-%m-%d}" if now < begins else f"until {ends:%Y-%m-%d}"
+        return f"{self.folder / CA} is valid {when} only, and the clock of the box says {now:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def is_too_early(self) -> bool:
+        """It was made while the clock was ahead of what it is now."""
+        return self.certificate.not_valid_before_utc > datetime.now(UTC)
+
+    def anew(self) -> "Authority":
+        """Another one in its place; whoever trusts this one has to be told. Raises `OSError`."""
+        (self.folder / CA).unlink()  # cut off after this, the next start makes it
+        return Authority.load(self.folder)
+
+    def for_box(self, names: Sequence[str] = ()) -> tuple[Path, Path]:
+        """Certificate and key of the box under these names and addresses; made when there is none that will do.
+
+        A new one is good for the names of the one before, too: at a start without a network they are not seen. No
+        names: those that it has.
+        """
         certificate, key = self.folder / SERVER, self.folder / SERVER_KEY
+        had = _names_in(certificate)
+        names = names or had or ["localhost"]
         if not self._will_do(certificate, key, names):
-            made = self._sign(names[0], BOX_DAYS, names)
+            together = list(dict.fromkeys([*names, *had]))[: max(MOST_NAMES, len(names))]
+            made = self._sign(names[0], BOX_DAYS, together)
             write_private(key, made.key)
             write_private(certificate, made.certificate + self.pem)
         return certificate, key
 
     def for_robot(self, robot: str) -> Signed:
-        """A new certificate that says who a robot is."""
-        return self._sign(robot, ROBOT_DAYS, None)
+        """A new certificate that says who a robot is; it is noted on disk before anybody has it. Raises `OSError`."""
+        made = self._sign(robot, ROBOT_DAYS, None)
+        issued.note(self.folder, [Issued(made.serial, robot, made.ends_us)])
+        return made
 
-    def write_revoked(self, serials: Iterable[tuple[int, int]]) -> Path:
-        """The list of what is good for nothing any more: numbers and times in UTC microseconds."""
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-
-        now = datetime.now(UTC)
-        builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
-        # One that is out of date would keep every robot out: it is made anew at each start and each change.
-        builder = builder.last_update(now - _SKEW).next_update(now + timedelta(days=CA_DAYS))
-        for serial, us in serials:
-            one = x509.RevokedCertificateBuilder().serial_number(serial)
-            builder = builder.add_revoked_certificate(
-                one.revocation_date(datetime.fromtimestamp(us // 10**6, UTC)).build()
-            )
-        text = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        write_private(self.folder / REVOKED, text.decode())
-        return self.folder / REVOKED
+    def write_revoked(self, serials: Iterable[tuple[int, int | None]]) -> Path:
+        """The list of what is good for nothing any more: numbers, and times in UTC microseconds (None: not known)."""
+        path = self.folder / REVOKED
+        write_private(path, signed_list(self.certificate, self.key, serials, number_of(path) + 1))
+        return path
 
     def _will_do(self, certificate: Path, key: Path, names: Sequence[str]) -> bool:
+        """Of this authority, for these names, valid now and long enough, and with its own key beside it."""
         from cryptography import x509
         from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
             found = x509.load_pem_x509_certificate(certificate.read_bytes())
             found.verify_directly_issued_by(self.certificate)
             named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (FileNotFoundError, ValueError, InvalidSignature, x509.ExtensionNotFound):
+            fits = load_pem_private_key(key.read_bytes(), None).public_key() == found.public_key()
+        except (FileNotFoundError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             return False
-        left = found.not_valid_after_utc - datetime.now(UTC)
-        return key.exists() and left > timedelta(days=RENEW_DAYS) and set(_general(names)) <= set(named)
+        now = datetime.now(UTC)
+        valid = found.not_valid_before_utc <= now < found.not_valid_after_utc - timedelta(days=RENEW_DAYS)
+        return fits and valid and set(_general(names)) <= set(named)
 
     def _sign(self, name: str, days: int, names: Sequence[str] | None) -> Signed:
         """A certificate for a server of these names, or (None) for a client."""
@@ -181,6 +210,18 @@ def _general(names: Sequence[str]) -> "list[x509.GeneralName]":
         except ValueError:
             found.append(x509.DNSName(name))
     return found
+
+
+def _names_in(certificate: Path) -> list[str]:
+    """Names and addresses that a certificate has; none where there is none that can be read."""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (FileNotFoundError, ValueError, x509.ExtensionNotFound):
+        return []
+    return [str(one.value) for one in named]
 
 
 def _called(name: str) -> "x509.Name":

@@ -12,6 +12,7 @@ from controller.core_settings import CoreSettings
 from controller.desk import Desk
 from controller.errors import Refused
 from controller.lock import DataLock
+from controller.owner import check_owner
 from controller.service import as_refusal, audit
 from controller.service.people import PeopleService
 from controller.store import accounts
@@ -41,7 +42,10 @@ def check(data_dir: Path, budget_s: float) -> None:
 
 
 def carry_out(data_dir: Path, command: str, args: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    """One command of `PeopleService`, committed when this returns. Raises `DataInUse`, `Refused`."""
+    """One command of `PeopleService`, committed when this returns.
+
+    Raises `DataInUse`, `Refused`, `OSError` (`NotTheOwner` among them), `Damaged`, `sqlite3.Error`.
+    """
     with _Opened(data_dir) as store:
         desk = Desk(store, CoreSettings())
         desk.now = instant()
@@ -67,6 +71,7 @@ class _Opened:
         self._data_dir, self._check_s = data_dir, check_s
 
     def __enter__(self) -> Store:
+        check_owner(self._data_dir)
         os.umask(0o077)  # what is made here is for whoever runs the box and nobody else
         self._lock = DataLock.take(self._data_dir, PATIENCE_S)
         try:

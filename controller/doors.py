@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from config import issued
 from config.certificates import CA, FOLDER, REVOKED, SERVER, SERVER_KEY, Authority
 from config.clock import steady
 from config.settings import ServeSettings, address
@@ -49,7 +50,9 @@ def let_in(db: sqlite3.Connection, *, locked: bool) -> Robots:
 def write_revoked(plan: BrokerPlan, db: sqlite3.Connection) -> None:
     """The list of revoked certificates, where robots show any; raises `OSError` or `ValueError`."""
     if plan.tls is not None and plan.tls.certificates is not None:
-        Authority.load(plan.tls.ca.parent).write_revoked(credentials.revoked_serials(db))
+        authority = Authority.load(plan.tls.ca.parent)
+        known = issued.complete(authority.folder, credentials.certificates(db))
+        authority.write_revoked(credentials.revoked_serials(db, known))
 
 
 class Connects(Protocol):

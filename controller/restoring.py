@@ -73,6 +73,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found["artifacts"]["files"].items()
         int(found["incarnation"])
         list(found["wrong"])
+    except PermissionError as error:
+        raise CannotRestore(
+            f"{folder} cannot be read by the owner of the data directory: copy it to where he may"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotRestore(f"{folder} is no backup: {MANIFEST} cannot be read") from error
     return dict(found)

@@ -1,7 +1,10 @@
 """What robots show to the broker, as stored: hashes of passwords and numbers of certificates, never a secret."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from config.issued import Issued
 
 
 class Credential(NamedTuple):
@@ -74,10 +77,25 @@ def revoke_tokens(db: sqlite3.Connection, robot: str, who: str, us: int) -> int:
     return done.rowcount
 
 
-def revoked_serials(db: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Number of each certificate that was revoked, and when, in UTC microseconds."""
-    rows = db.execute("select serial, at from revoked_certificates order by serial")
-    return [(int(row["serial"], 16), row["at"]) for row in rows]
+def certificates(db: sqlite3.Connection) -> list[Issued]:
+    """Every certificate that the database knows of, good or revoked."""
+    rows = db.execute(
+        "select serial, robot, expires_at from credentials where serial is not null union all"
+        " select serial, robot, null from revoked_certificates"
+        " where serial not in (select serial from credentials where serial is not null)"
+    )
+    return [Issued(*row) for row in rows]
+
+
+def revoked_serials(db: sqlite3.Connection, issued: Iterable[str] = ()) -> list[tuple[int, int | None]]:
+    """Number of each certificate that opens nothing, and when it was revoked, in UTC microseconds.
+
+    Of those that were issued only what the database holds as good is left: one that it has never heard of was made
+    after the backup that it comes from (None: nobody knows when it ended).
+    """
+    ended = {row["serial"]: row["at"] for row in db.execute("select serial, at from revoked_certificates")}
+    good = {row["serial"] for row in db.execute("select serial from credentials where revoked_at is null")}
+    return [(int(serial, 16), ended.get(serial)) for serial in sorted({*issued, *ended} - good)]
 
 
 def _retire(db: sqlite3.Connection, robot: str, us: int) -> None:

@@ -1,6 +1,7 @@
 """The broker as a part of the box: what is written for it before each start, and what is done when that fails."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from cli import broker_part
 from cli.broker_part import as_host, controller_environment, http_files, make_certificates, own_clients, prepare
 from cli.supervisor import NotStarted
+from config import certificates
+from config.certificates import Authority
 from config.settings import PART_VARIABLE, ServeSettings
 from controller.broker import CONFIG, PASSWORDS, RULES
 from controller.direct import has_people
@@ -92,6 +95,28 @@ def test_certificates_are_made_where_they_are_wanted(tmp_path: Path) -> None:
     (tmp_path / "tls" / "ca.key").write_text("damaged")
     with pytest.raises(NotStarted, match="certificate"):
         make_certificates(locked)
+
+
+def test_an_authority_from_a_clock_that_was_ahead_is_made_anew_unless_robots_depend_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = settings(tmp_path, https=True)
+    now = datetime.now(UTC)
+    with monkeypatch.context() as patched:
+        patched.setattr(certificates, "_SKEW", timedelta(days=-300))
+        make_certificates(given)
+        early = Authority.load(tmp_path / "tls")
+        assert early.certificate.not_valid_before_utc > now
+    make_certificates(given)
+    good = Authority.load(tmp_path / "tls")
+    assert good.certificate.not_valid_before_utc <= now
+    with monkeypatch.context() as patched:
+        patched.setattr(certificates, "_SKEW", timedelta(days=-300))
+        early = good.anew()
+    early.for_robot("r1")
+    make_certificates(given)
+    assert Authority.load(tmp_path / "tls").certificate == early.certificate
+    assert "NO ROBOT" in caplog.text
 
 
 def test_hosts_are_written_as_browsers_write_them() -> None:

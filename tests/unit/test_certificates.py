@@ -2,14 +2,15 @@
 
 import ssl
 import stat
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from config import certificates
+from config import certificates, issued
 from config.certificates import Authority, fingerprint, machine_names
+from config.issued import Issued
 
 
 @pytest.fixture
@@ -21,6 +22,72 @@ def authority(tmp_path: Path) -> Authority:
 def read(path: Path) -> x509.Certificate:
     """The first certificate of a file."""
     return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def san(path: Path) -> list[str]:
+    """Names and addresses of a certificate."""
+    named = read(path).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(one.value) for one in named]
+
+
+class Ahead(datetime):
+    """A clock that is a year ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(days=364)
+
+
+def test_a_start_with_less_of_a_network_forgets_no_name(authority: Authority) -> None:
+    path, _ = authority.for_box(["box", "192.168.1.10", "2001:db8::aaaa"])
+    authority.for_box(["box", "2001:db8::bbbb"])
+    assert san(path) == ["box", "2001:db8::bbbb", "192.168.1.10", "2001:db8::aaaa"]
+    for number in range(certificates.MOST_NAMES):
+        authority.for_box(["box", f"10.0.0.{number}"])
+    assert len(san(path)) == certificates.MOST_NAMES
+    assert san(path)[:2] == ["box", f"10.0.0.{certificates.MOST_NAMES - 1}"]
+
+
+@pytest.mark.parametrize("key", ["", "of another"])
+def test_a_certificate_without_its_key_is_made_anew(authority: Authority, tmp_path: Path, key: str) -> None:
+    path, place = authority.for_box(["box"])
+    first = read(path)
+    other = Authority.load(tmp_path / "other").for_box(["box"])[1].read_text()
+    place.write_text(other if key else "")
+    authority.for_box(["box"])
+    assert read(path) != first
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, place)
+
+
+def test_what_was_made_while_the_clock_was_ahead_is_made_anew(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(certificates, "datetime", Ahead)
+        path, _ = authority.for_box(["box"])
+        authority.write_revoked([])
+    assert read(path).not_valid_before_utc > datetime.now(UTC)
+    authority.for_box(["box"])
+    assert read(path).not_valid_before_utc <= datetime.now(UTC)
+    found = x509.load_pem_x509_crl((authority.folder / "revoked.pem").read_bytes())
+    assert found.last_update_utc <= datetime.now(UTC), "no clock can make the list invalid"
+
+
+def test_an_authority_that_is_not_valid_now_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(certificates, "datetime", Ahead)
+        early = Authority.load(tmp_path / "tls")
+        assert early.trouble() is None
+    assert "is valid from" in (early.trouble() or "")
+    assert early.is_too_early
+    again = early.anew()
+    assert again.trouble() is None
+    assert again.certificate != early.certificate
+    monkeypatch.setattr(certificates, "CA_DAYS", -1)
+    monkeypatch.setattr(certificates, "_SKEW", timedelta(days=9))
+    ended = Authority.load(tmp_path / "ended")
+    assert "is valid until" in (ended.trouble() or "")
+    assert not ended.is_too_early
 
 
 def test_it_is_made_once_and_for_its_owner_only(authority: Authority) -> None:
@@ -49,7 +116,8 @@ def test_the_box_keeps_its_certificate_until_names_or_time_ask_for_another(
     assert read(authority.for_box(["box.example", "10.0.0.1"])[0]) != first
     second = read(path)
     monkeypatch.setattr(certificates, "RENEW_DAYS", certificates.BOX_DAYS + 1)
-    assert read(authority.for_box(["box.example", "10.0.0.1"])[0]) != second
+    assert read(authority.for_box()[0]) != second
+    assert san(path) == ["box.example", "10.0.0.1", "192.168.1.5"]
     path.write_text("damaged")
     assert read(authority.for_box(["box.example"])[0]).issuer == authority.certificate.subject
 
@@ -86,6 +154,7 @@ def test_a_robots_certificate_says_its_name_and_serves_nobody(authority: Authori
     use = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(use) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
     assert int(made.serial, 16) == found.serial_number
+    assert issued.serials(authority.folder) == {made.serial}, "on disk before anybody has it"
     assert abs(made.ends_us / 1e6 - (datetime.now(UTC) + timedelta(days=certificates.ROBOT_DAYS)).timestamp()) < 3600
 
 
@@ -96,6 +165,22 @@ def test_the_list_of_revoked_ones_is_signed_and_lasts(authority: Authority) -> N
     assert [one.serial_number for one in found] == [0xAB]
     assert found.next_update_utc is not None
     assert found.next_update_utc - datetime.now(UTC) > timedelta(days=3650)
+    number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    again = x509.load_pem_x509_crl(authority.write_revoked([]).read_bytes())
+    assert again.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == number + 1
+
+
+def test_what_was_issued_is_noted_once_and_a_line_that_was_cut_off_names_nothing(tmp_path: Path) -> None:
+    assert issued.serials(tmp_path) == set()
+    issued.note(tmp_path, [Issued("aa", "r1", 1_700_000_000_000_000)])
+    assert (tmp_path / "issued").read_text() == "aa r1 2023-11-14T22:13:20Z\n"
+    with (tmp_path / "issued").open("a") as file:
+        file.write("bb r")
+    assert issued.complete(tmp_path, [Issued("aa", "r1"), Issued("cc", "r2")]) == {"aa", "cc"}
+    assert issued.serials(tmp_path) == {"aa", "cc"}
+    before = (tmp_path / "issued").read_text()
+    assert issued.complete(tmp_path, [Issued("aa", "r1")]) == {"aa", "cc"}
+    assert (tmp_path / "issued").read_text() == before
 
 
 def test_names_of_this_machine_are_such_that_somebody_can_call() -> None:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from config import issued
+from config.certificates import Authority
 from config.credentials import broker_hash
 from config.settings import Address
 from controller import doors
-from controller.broker import PASSWORDS, RULES, BrokerPlan, tell_mosquitto, write_config
+from controller.broker import PASSWORDS, RULES, BrokerPlan, Tls, tell_mosquitto, write_config
 from controller.desk import Door
-from controller.doors import AGAIN_S, RESTART_EVERY_S, RETRY_S, DoorKeeper
+from controller.doors import AGAIN_S, RESTART_EVERY_S, RETRY_S, DoorKeeper, write_revoked
 from schemas.topics import Topics
 from tests.fakes.yard import Yard
 
@@ -119,6 +122,49 @@ def test_many_revoked_certificates_start_the_broker_seldom_and_are_refused_at_on
     assert signal.SIGTERM not in scene.after(RESTART_EVERY_S - 2)
     assert scene.after(2) == [signal.SIGTERM]
     assert scene.after(60) == []
+
+
+def listed(plan: BrokerPlan) -> set[str]:
+    """Numbers of the certificates that the broker is told to refuse."""
+    assert plan.tls is not None
+    return {f"{one.serial_number:x}" for one in x509.load_pem_x509_crl(plan.tls.crl.read_bytes())}
+
+
+def tls_plan(folder: Path) -> BrokerPlan:
+    """Of a broker with a listener for certificates."""
+    place = folder / "tls"
+    files = (place / "box.pem", place / "box.key", place / "ca.pem", place / "revoked.pem")
+    tls = Tls(*files, None, Address("127.0.0.1", 2))
+    return BrokerPlan(folder / "broker", Address("127.0.0.1", 1), Topics(), {"yardmaster": "own"}, tls)
+
+
+def test_a_certificate_from_after_the_backup_opens_nothing_after_the_restore(tmp_path: Path) -> None:
+    plan, authority, before, after = tls_plan(tmp_path), Authority.load(tmp_path / "tls"), Yard(), Yard()
+    first, second = authority.for_robot("r1"), authority.for_robot("r1")
+    for yard, certificates in ((before, (first,)), (after, (first, second))):
+        yard.must("robot.put", robot="r1")
+        for one in certificates:
+            yard.must("robot.enrol", robot="r1", serial=one.serial, expires_at=one.ends_us)
+    write_revoked(plan, after.core.desk.db)
+    assert listed(plan) == {first.serial}
+    write_revoked(plan, before.core.desk.db)  # the backup, in the place of what came after
+    assert listed(plan) == {second.serial}, "the database has never heard of it"
+    before.must("robot.revoke", robot="r1")
+    write_revoked(plan, before.core.desk.db)
+    assert listed(plan) == {first.serial, second.serial}
+
+
+def test_a_box_from_before_the_record_begins_it_from_its_database(tmp_path: Path) -> None:
+    plan, yard = tls_plan(tmp_path), Yard()
+    Authority.load(tmp_path / "tls")
+    yard.must("robot.put", robot="r1")
+    for serial in ("aa", "bb"):
+        yard.must("robot.enrol", robot="r1", serial=serial, expires_at=1)
+    write_revoked(plan, yard.core.desk.db)
+    assert listed(plan) == {"aa"}
+    assert issued.serials(tmp_path / "tls") == {"aa", "bb"}
+    write_revoked(plan, Yard().core.desk.db)
+    assert listed(plan) == {"aa", "bb"}
 
 
 def test_asked_to_lock_it_lets_nobody_in_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
