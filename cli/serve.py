@@ -41,7 +41,7 @@ from controller.ballast import give_up_for, is_for_want_of_room
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
 from controller.lock import DataInUse, DataLock
-from controller.restoring import interrupted
+from controller.restoring import forget_unbegun, interrupted
 from controller.store.connection import StoreTooNew
 from controller.store.failures import is_of_store
 from controller.store.pages import Damaged
@@ -130,6 +130,7 @@ def check_restored(data_dir: Path) -> None:
     """Raises `NotStarted` where a restore was cut off: what is there is neither the old box nor the new one."""
     if interrupted(data_dir):
         raise NotStarted(f"a restore into {data_dir} was cut off: run `yardmaster restore` again")
+    forget_unbegun(data_dir)
 
 
 def _let_people_in(settings: ServeSettings) -> None:

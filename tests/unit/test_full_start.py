@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli import serve
+from cli.supervisor import Supervisor
+from config.clock import instant
 from config.settings import ServeSettings, load
 from controller import app
 from controller.ballast import Ballast, is_for_want_of_room
@@ -38,7 +40,7 @@ def nothing_free(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Who came as far as the supervisor, which does nothing here."""
     seen: list[str] = []
-    monkeypatch.setattr(serve.Supervisor, "run", lambda _self: seen.append("ran"))
+    monkeypatch.setattr(Supervisor, "run", lambda _self: seen.append("ran"))
     return seen
 
 
@@ -155,7 +157,7 @@ def test_the_loop_takes_it_for_full_too(tmp_path: Path, monkeypatch: pytest.Monk
     yard.turn("job.cancel")
     assert not yard.loop.ballast.given_up, "there is room: something else ails it"
     nothing_free(monkeypatch, tmp_path)
-    yard.loop.turn(app.instant(), [])
+    yard.loop.turn(instant(), [])
     assert yard.loop.ballast.given_up
 
 
