@@ -38,18 +38,23 @@ from config.clock import steady
 from config.logs import set_up
 from config.sealing import BadKey
 from config.settings import FLAGS, Address, BadSettings, ServeSettings, address, load
+from controller.ballast import give_up_for, is_for_want_of_room
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
 from controller.lock import DataInUse, DataLock
 from controller.owner import become_owner
-from controller.restoring import interrupted
+from controller.restoring import forget_unbegun, interrupted
+from controller.store.connection import StoreTooNew
+from controller.store.failures import is_of_store
 from controller.store.pages import Damaged
+from controller.store.queries import Unreadable
 from web.settings import LOOPBACK, WebSettings
 from web.settings import VARIABLE as WEB_VARIABLE
 
 log = logging.getLogger(__name__)
 
 REFUSED, USAGE, DAMAGED = 1, 2, 3
+_EXPECTED = (DataInUse, NotStarted, BadKey, Unreadable, Damaged, OSError)
 PORT_PATIENCE_S = 5.0
 """The parts of a supervisor that was killed need a moment to notice."""
 PROBE_S = 1.0
@@ -80,44 +85,66 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
     """Supervise until SIGTERM or SIGINT; the exit code."""
     os.umask(0o077)  # the box's data, hashes of passwords among them, are for its own user only
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
-    with ExitStack() as closing:
+    try:
         try:
-            become_owner(settings.data_dir)
-            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
-            closing.callback(lock.release)
-            check_restored(settings.data_dir)
-            settings = _with_ports(with_broker(settings))
-            check(settings.data_dir, settings.check_start_s)
-            _let_people_in(settings)
-            show_certificate(settings)
-            check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
-            files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
-            made = parts(settings)
-            Supervisor(made, settings, files, [*chores(settings), *renewal(settings, made)]).run()
-        except (DataInUse, NotStarted, BadKey, OSError) as error:
-            typer.echo(f"error: {error}", err=True)
-            return REFUSED
-        except Damaged as error:
-            typer.echo(f"error: {error}", err=True)
-            return DAMAGED
+            _supervise(settings, ready_file)
+        except Exception as error:
+            if not give_up_for(error, settings.data_dir):
+                raise
+            _supervise(settings, ready_file)
+    except Exception as error:
+        said = _sentence(error, settings.data_dir)
+        if said is None:
+            raise
+        typer.echo(f"error: {said}", err=True)
+        return DAMAGED if isinstance(error, Damaged) else REFUSED
     return 0
+
+
+def _supervise(settings: ServeSettings, ready_file: Path | None) -> None:
+    """One box from its lock to its end; raises what keeps it from starting."""
+    with ExitStack() as closing:
+        become_owner(settings.data_dir)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DataLock.take(settings.data_dir / "broker", holder="yardmaster serve")
+        closing.callback(lock.release)
+        check_restored(settings.data_dir)
+        settings = _with_ports(with_broker(settings))
+        check(settings.data_dir, settings.check_start_s)
+        _let_people_in(settings)
+        show_certificate(settings)
+        check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
+        files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])
+        made = parts(settings)
+        Supervisor(made, settings, files, [*chores(settings), *renewal(settings, made)]).run()
+
+
+def _sentence(error: Exception, data_dir: Path) -> str | None:
+    """What keeps the box from starting, for people; None: a defect."""
+    if is_for_want_of_room(error, data_dir):
+        return f"there is no room left on the disk of {data_dir}: make some ({error})"
+    if isinstance(error, StoreTooNew):
+        return f"the database in {data_dir} was {error}"
+    if is_of_store(error):
+        return f"the database in {data_dir} cannot be worked with: {error}"
+    return str(error) if isinstance(error, _EXPECTED) else None
 
 
 def check_restored(data_dir: Path) -> None:
     """Raises `NotStarted` where a restore was cut off: what is there is neither the old box nor the new one."""
     if interrupted(data_dir):
         raise NotStarted(f"a restore into {data_dir} was cut off: run `yardmaster restore` again")
+    forget_unbegun(data_dir)
 
 
 def _let_people_in(settings: ServeSettings) -> None:
     """A new box gets its administrator; the command line on this machine gets its token."""
     password = first_admin(settings.data_dir)
+    if password is not None:  # at once: it is stored, and whatever fails from here on must not swallow it
+        show_first_password(password)
     own_token(settings.data_dir)
     if settings.demo:
         demo_account(settings.data_dir)
-    if password is not None:
-        show_first_password(password)
 
 
 def parts(settings: ServeSettings) -> list[Part]:

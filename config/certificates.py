@@ -1,6 +1,7 @@
 """The box's own authority: makes the box's certificate, signs those of robots, and lists those that were revoked."""
 
 import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,8 @@ from config.revocations import number_of, signed_list
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+log = logging.getLogger(__name__)
 
 FOLDER, CA, CA_KEY, SERVER, SERVER_KEY, REVOKED = "tls", "ca.pem", "ca.key", "box.pem", "box.key", "revoked.pem"
 CA_DAYS, BOX_DAYS, ROBOT_DAYS = 7300, 825, 1825
@@ -171,7 +174,12 @@ def machine_names(more: Sequence[str] = ()) -> list[str]:
     import psutil
 
     found = [*more, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
-    for addresses in psutil.net_if_addrs().values():
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError as error:  # a sandbox may forbid to ask for them; the box is reached by what was set
+        log.warning("this machine's addresses cannot be listed (%s); `names` adds those it is reached by", error)
+        interfaces = {}
+    for addresses in interfaces.values():
         found += [one.address.partition("%")[0] for one in addresses if one.family in (socket.AF_INET, socket.AF_INET6)]
     return list(dict.fromkeys(name for name in found if name and not _is_nowhere(name)))
 

@@ -17,7 +17,7 @@ from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
 from controller.artifact_files import Orphans, remove_files
 from controller.ballast import NAME as BALLAST
-from controller.ballast import Ballast
+from controller.ballast import Ballast, give_up_for
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.doors import OWN_VARIABLE, DoorKeeper, broker_plan
@@ -216,10 +216,20 @@ def link_settings(settings: ServeSettings, topics: Topics) -> LinkSettings:
     )
 
 
+def _opened(settings: ServeSettings) -> Controller:
+    """A full disk keeps no box from starting that has a reserve. Raises what `Controller` raises."""
+    try:
+        return Controller(settings)
+    except Exception as error:
+        if not give_up_for(error, settings.data_dir):
+            raise
+    return Controller(settings)
+
+
 def run(settings: ServeSettings, watched: int | None = None) -> int:
     """Run a controller until SIGTERM, SIGINT or the end of the watched descriptor; 0, or 1 or 3 when it could not."""
     try:
-        controller = Controller(settings)
+        controller = _opened(settings)
     except Exception as error:
         expected = isinstance(error, (DataInUse, StoreTooNew, Damaged, OSError)) or is_of_store(error)
         log.critical("the controller cannot start: %s", error, exc_info=None if expected else error)

@@ -3,9 +3,11 @@
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from config.clock import steady
+from controller.store.failures import is_full, may_be_full
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,8 @@ GROWING = frozenset(
     }
 )  # fmt: skip
 """Commands that bring something new, and have to wait until there is room."""
+ALMOST_NONE = 2**20
+"""Bytes: where fewer are free, a disk that fails without saying why is full."""
 ROOM = 2
 """Times its size must be free before it is made anew, so that it does not come and go."""
 
@@ -42,7 +46,9 @@ class Ballast:
             return
         if self._path.exists() and self._path.stat().st_size == self._size:
             return
-        if not self._fill():
+        for left in (self._path, self._draft(self._path)):  # of another setting, or cut off while it was made
+            left.unlink(missing_ok=True)
+        if not (self._has_room(self._path) and self._fill()):
             self.given_up = True
             log.error("there is no room for the reserve of %d MB in %s", self._size // 2**20, self._path.parent)
 
@@ -61,16 +67,28 @@ class Ballast:
         if not self.given_up or self._path is None or steady() < self._look_at:
             return
         self._look_at = steady() + AGAIN_S
-        if shutil.disk_usage(self._path.parent).free >= ROOM * self._size and self._fill():
+        if self._has_room(self._path) and self._fill():
             self.given_up = False
             log.warning("there is room again: the reserve is back")
+
+    def helps_against(self, error: Exception) -> bool:
+        """Whether that failed because there is no room where the reserve is."""
+        return self._path is not None and is_for_want_of_room(error, self._path.parent)
+
+    def _has_room(self, path: Path) -> bool:
+        """Also at a start: one that was just given up must not fill the disk again."""
+        return shutil.disk_usage(path.parent).free >= ROOM * self._size
+
+    @staticmethod
+    def _draft(path: Path) -> Path:
+        return path.with_name(f"{path.name}.new")
 
     def _fill(self) -> bool:
         """Really taken, not only promised; what could not be taken wholly is let go."""
         path = self._path
         if path is None:
             return True
-        draft = path.with_name(f"{path.name}.new")
+        draft = self._draft(path)
         try:
             with draft.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, self._size)
@@ -85,3 +103,27 @@ class Ballast:
 def none() -> Ballast:
     """No reserve at all, for a store that is no file."""
     return Ballast(None, 0)
+
+
+def is_for_want_of_room(error: BaseException, folder: Path) -> bool:
+    """Whether something failed because the disk of a folder is full; it need not say so where nothing is left."""
+    for one in _with_causes(error):
+        if is_full(one) or (may_be_full(one) and shutil.disk_usage(folder).free < ALMOST_NONE):
+            return True
+    return False
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def give_up_for(error: BaseException, data_dir: Path) -> bool:
+    """Let go of the reserve after a start that failed for want of room; whether it is worth another try."""
+    path = data_dir / NAME
+    if not path.exists() or not is_for_want_of_room(error, data_dir):
+        return False
+    path.unlink()
+    log.error("the disk is full (%s): the reserve is given up, so that the box can start", error)
+    return True

@@ -13,7 +13,7 @@ from controller.link import Received
 from controller.metrics import Timings
 from controller.ports import Asks, Carries, Decides, Keeps
 from controller.socket import Request
-from controller.store.failures import is_fatal, is_full, is_trouble
+from controller.store.failures import is_fatal, is_trouble
 from schemas.commands import QUERIES, Answer, Frame, Refusal
 from schemas.topics import BadTopic, Topics
 
@@ -216,7 +216,7 @@ class Loop:
             log.error("the store does not take commits: %s", error)
             self.trouble = Trouble(now.mono, str(error), 0.0)
         self.trouble.reason, self.trouble.retry_at = str(error), now.mono + RETRY_S
-        if is_full(error) and self.ballast.give_up():
+        if self.ballast.helps_against(error) and self.ballast.give_up():
             self.trouble.retry_at = now.mono  # what has arrived is recorded at once
         self._paused = True  # robots were heard and it did not count
         self._kept = [message for message in self._kept if message.qos]

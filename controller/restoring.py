@@ -17,7 +17,11 @@ from controller.store import copying
 from schemas.artifact import FOLDER
 
 ASIDE, RESTORING = "aside", "restoring"
+BEGUN = "begun"
+"""In the folder `restoring`: from here on what was there is moved."""
 INCARNATION, MARK, KEY = "incarnation", "mark", "key"
+MARGIN_BYTES = 16_000_000
+"""More than the files themselves must be free: their folders need room, and so does the first start."""
 PATIENCE_S = 0.5
 NO_KEY = bytes(5)
 """How nothing begins that was sealed with any key."""
@@ -121,31 +125,81 @@ def locked(data_dir: Path) -> Iterator[None]:
 def restore(backup: Backup, data_dir: Path) -> Done:
     """Put a checked backup in place; call it within `locked`. Cut off anywhere, it may be begun anew.
 
-    Until it is done the folder `restoring` is there, and no box starts. The key, agents' journals and other backups
-    stay. Raises `OSError`.
+    Everything that needs room comes first, and where it fails nothing was changed. Then, until it is done, the folder
+    `restoring` says that it has begun, and no box starts. The key, agents' journals and other backups stay. Raises
+    `CannotRestore` where there is no room, `OSError`.
     """
     began = steady()
     draft = data_dir / RESTORING
-    shutil.rmtree(draft, ignore_errors=True)
-    _lay_out(backup, draft)
-    _raise_incarnation(data_dir, backup.incarnation)
-    aside = _put_aside(data_dir)
+    aside = _prepare(backup, data_dir, draft)
+    (draft / INCARNATION).replace(data_dir / INCARNATION)
+    sync(data_dir)
+    _put_aside(data_dir, aside)
     for name in (FOLDER, DATABASE):  # the database last: with it the box is whole
         if (draft / name).exists():
             (draft / name).rename(data_dir / name)
     sync(data_dir)
+    (draft / BEGUN).unlink()
     draft.rmdir()
     return Done(aside, round(steady() - began, 3))
 
 
 def interrupted(data_dir: Path) -> bool:
     """Whether a restore was cut off there: what the folder holds is neither the old box nor the new one."""
-    return (data_dir / RESTORING).exists()
+    draft = data_dir / RESTORING
+    return (draft / BEGUN).exists() or (draft.exists() and not (data_dir / DATABASE).exists())
+
+
+def forget_unbegun(data_dir: Path) -> None:
+    """What a restore has left that was ended before it changed anything; call it where the box is locked."""
+    if not interrupted(data_dir):
+        shutil.rmtree(data_dir / RESTORING, ignore_errors=True)
+
+
+def _prepare(backup: Backup, data_dir: Path, draft: Path) -> Path | None:
+    """All that needs room, and the word that it begins; returns where what is there goes (None: there is nothing)."""
+    again, aside = interrupted(data_dir), None
+    _clear(draft)
+    _check_room(backup, data_dir)
+    try:
+        _lay_out(backup, draft)
+        _raise_incarnation(data_dir, draft, backup.incarnation)
+        aside = _make_aside(data_dir)
+        with (draft / BEGUN).open("wb") as file:
+            os.fsync(file.fileno())
+        sync(draft)
+        sync(data_dir)
+    except BaseException:
+        if not again:  # else there is no whole box to go back to
+            shutil.rmtree(draft, ignore_errors=True)
+        if aside is not None:
+            aside.rmdir()
+        raise
+    return aside
+
+
+def _clear(draft: Path) -> None:
+    """What one before has laid out; that it had begun stays said."""
+    for path in draft.iterdir() if draft.exists() else ():
+        if path.name != BEGUN:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check_room(backup: Backup, data_dir: Path) -> None:
+    """Artifacts are linked where they are on the same disk."""
+    need = MARGIN_BYTES + int(backup.manifest["files"][DATABASE]["bytes"])
+    if backup.folder.stat().st_dev != data_dir.stat().st_dev:
+        need += sum(int(one["bytes"]) for one in backup.manifest["artifacts"]["files"].values())
+    free = shutil.disk_usage(data_dir).free
+    if free < need:
+        raise CannotRestore(
+            f"there are {free / 1e6:.0f} MB free in {data_dir}, and the restore needs {need / 1e6:.0f}: make room"
+        )
 
 
 def _lay_out(backup: Backup, draft: Path) -> None:
     """Everything that will be needed, on the same disk and synced."""
-    draft.mkdir(mode=0o700)
+    draft.mkdir(mode=0o700, exist_ok=True)
     shutil.copyfile(backup.folder / DATABASE, draft / DATABASE)
     sync(draft / DATABASE)
     for place in backup.manifest["artifacts"]["files"]:
@@ -154,24 +208,25 @@ def _lay_out(backup: Backup, draft: Path) -> None:
     sync(draft)
 
 
-def _raise_incarnation(data_dir: Path, backed_up: int) -> None:
+def _raise_incarnation(data_dir: Path, draft: Path, backed_up: int) -> None:
     """Above all that this box has used; the next start sees that its database is older, and raises it once more."""
     path = data_dir / INCARNATION
     outside = int(path.read_text(encoding="ascii").strip() or 0) if path.exists() else 0
-    draft = path.with_suffix(".new")
-    with draft.open("w", encoding="ascii") as file:
+    with (draft / INCARNATION).open("w", encoding="ascii") as file:
         file.write(f"{max(outside, backed_up) + 1}\n")
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
-    sync(data_dir)
 
 
-def _put_aside(data_dir: Path) -> Path | None:
-    """The database with all that belongs to it, and the artifacts: moved, so that nothing of it is lost."""
+def _old(data_dir: Path) -> list[Path]:
+    """The database with all that belongs to it, and the artifacts."""
     old = [*data_dir.glob(f"{DATABASE}*"), data_dir / FOLDER, data_dir / MARK]
-    old = [path for path in old if path.exists()]
-    if not old:
+    return [path for path in old if path.exists()]
+
+
+def _make_aside(data_dir: Path) -> Path | None:
+    """A new folder for what is there; None: there is nothing."""
+    if not _old(data_dir):
         return None
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = data_dir / ASIDE / name
@@ -180,8 +235,15 @@ def _put_aside(data_dir: Path) -> Path | None:
             break
         aside = data_dir / ASIDE / f"{name}-{n}"
     aside.mkdir(mode=0o700, parents=True)
+    return aside
+
+
+def _put_aside(data_dir: Path, aside: Path | None) -> None:
+    """What is there is moved, so that nothing of it is lost."""
+    if aside is None:
+        return
+    old = _old(data_dir)
     for path in sorted(old, key=lambda path: path.name != DATABASE):  # the database first: its log alone is no box
         path.rename(aside / path.name)
     sync(aside)
     sync(data_dir)
-    return aside

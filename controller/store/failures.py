@@ -1,5 +1,6 @@
 """Which errors of SQLite may pass, and after which going on would hide damage."""
 
+import errno
 import sqlite3
 
 _TROUBLE = frozenset(
@@ -13,10 +14,12 @@ _TROUBLE = frozenset(
         sqlite3.SQLITE_NOMEM,
     }
 )
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNSAID = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _FATAL = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def _primary_code(error: Exception) -> int:
+def _primary_code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
@@ -25,9 +28,16 @@ def is_trouble(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _TROUBLE
 
 
-def is_full(error: Exception) -> bool:
-    """The disk has no room."""
+def is_full(error: BaseException) -> bool:
+    """The disk has no room: SQLite says so, or the system."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
     return isinstance(error, sqlite3.Error) and _primary_code(error) == sqlite3.SQLITE_FULL
+
+
+def may_be_full(error: BaseException) -> bool:
+    """SQLite says only that the disk failed, as it does where a file beside the database cannot grow."""
+    return isinstance(error, sqlite3.Error) and _primary_code(error) in _UNSAID
 
 
 def is_fatal(error: Exception) -> bool:

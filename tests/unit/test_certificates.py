@@ -1,10 +1,12 @@
 """The box's own authority: made once, trusted by whoever has its certificate, renewed before it ends."""
 
+import errno
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+import psutil
 import pytest
 from cryptography import x509
 
@@ -189,3 +191,14 @@ def test_names_of_this_machine_are_such_that_somebody_can_call() -> None:
     assert {"localhost", "127.0.0.1", "::1"} <= set(names)
     assert not {"0.0.0.0", "::"} & set(names)
     assert len(names) == len(set(names))
+
+
+def test_where_the_addresses_cannot_be_listed_the_names_that_were_set_remain(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden() -> dict[str, list[object]]:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(psutil, "net_if_addrs", forbidden)
+    assert {"box.example", "localhost", "127.0.0.1"} <= set(machine_names(("box.example",)))
+    assert "`names` adds those" in caplog.text

@@ -1,12 +1,15 @@
 """Restoring: nothing that is not whole, never under a running box, nothing thrown away, numbers above all before."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.serve import check_restored
+from cli.supervisor import NotStarted
 from controller import backups, restoring
 from controller.lock import DataLock
 from controller.restoring import CannotRestore
@@ -138,7 +141,11 @@ def test_what_is_not_whole_is_refused_and_nothing_changes(data: Path, what: str)
     assert jobs(data) == 2
 
 
-@pytest.mark.parametrize("step", range(1, 14))
+LAST_STEP = 25
+"""The empty folder `restoring` is removed: the new box is whole."""
+
+
+@pytest.mark.parametrize("step", range(1, LAST_STEP + 2))
 def test_one_that_is_cut_off_is_begun_anew(data: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every change of the disk may be the last one: then no box starts, and the next restore ends well."""
     left = [step]
@@ -156,22 +163,87 @@ def test_one_that_is_cut_off_is_begun_anew(data: Path, step: int, monkeypatch: p
         return wrapped
 
     with monkeypatch.context() as patch:
-        for name in ("rename", "rmdir", "replace", "mkdir"):
+        for name in ("rename", "rmdir", "replace", "mkdir", "unlink", "open"):
             patch.setattr(Path, name, counting(getattr(Path, name)))
         patch.setattr(restoring, "link_or_copy", counting(backups.link_or_copy))
         try:
             put_back(data)
         except Cut:
             whole = jobs_if_whole(data)
-            assert whole in (None, 2), "either no box starts, or the old one does"
+            assert whole in (None, 2) or step == LAST_STEP, "either no box starts, or the old one does"
         else:
-            assert left[0] > 0
+            assert step > LAST_STEP, "nothing was cut off"
     put_back(data)
     assert not restoring.interrupted(data)
     store = Store.open(data / "yardmaster.db")
     assert store.restored
     assert store.db.execute("select count(*) from jobs").fetchone()[0] == 1
     store.close()
+
+
+def fails_at(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """As on a full disk, or when somebody presses Ctrl-C, while the artifacts are laid out."""
+
+    def cut(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(restoring, "link_or_copy", cut)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_one_that_fails_before_it_changed_anything_leaves_the_box_as_it_was(
+    data: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name for path in data.iterdir()}
+    fails_at(monkeypatch, error)
+    with pytest.raises(type(error)):
+        put_back(data)
+    check_restored(data)
+    assert {path.name for path in data.iterdir()} - {"broker", "lock", "aside"} == before
+    assert list((data / "aside").glob("*")) == []
+    store = Store.open(data / "yardmaster.db")
+    assert not store.restored
+    store.close()
+    assert jobs(data) == 2
+
+
+def test_one_that_was_cut_off_and_fails_at_the_next_try_still_keeps_the_box_from_starting(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        (data / "yardmaster.db").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "_put_aside", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            put_back(data)
+    with monkeypatch.context() as patch:
+        fails_at(patch, OSError(28, "No space left on device"))
+        with pytest.raises(OSError, match="No space"):
+            put_back(data)
+    with pytest.raises(NotStarted, match="cut off"):
+        check_restored(data)
+    put_back(data)
+    check_restored(data)
+    assert jobs(data) == 1
+
+
+def test_what_a_killed_one_has_laid_out_keeps_nobody_from_starting_and_goes(data: Path) -> None:
+    (data / "restoring").mkdir()
+    (data / "restoring" / "yardmaster.db").write_bytes(b"half of it")
+    check_restored(data)
+    assert not (data / "restoring").exists()
+    assert jobs(data) == 2
+
+
+def test_without_room_it_is_not_begun(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(data)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1_000_000))
+    with pytest.raises(CannotRestore, match=r"1 MB free .* make room"):
+        put_back(data)
+    check_restored(data)
+    assert jobs(data) == 2
 
 
 def jobs_if_whole(data: Path) -> int | None:

@@ -20,6 +20,13 @@ def test_it_has_what_it_must_have(name: str) -> None:
     assert [wanted for wanted in WANTED if wanted not in text] == []
 
 
+def test_the_box_may_ask_for_the_addresses_of_its_machine() -> None:
+    """Else `serve` cannot make its certificate nor know its own names, and ends at once, for ever."""
+    text = (UNITS / "yardmaster.service").read_text()
+    (allowed,) = [line.partition("=")[2].split() for line in text.splitlines() if "RestrictAddressFamilies=" in line]
+    assert {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"} <= set(allowed)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_systemd_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
