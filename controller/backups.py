@@ -1,28 +1,26 @@
 """Backups: folders with a copy of the database and the artifacts, checked before they count; so many are kept."""
 
-import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.clock import steady
+from controller.backup_files import bring, sha256, sync, write_synced
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
 from controller.store.queries.reader import Unreadable
-from schemas.artifact import FOLDER, place_of
+from schemas.artifact import FOLDER
 
 DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
 STATE = "backup.json"
 """In the data directory: what became of the last backups, for whoever asks how the box is."""
 PARTIAL = ".partial"
 FORM = 1
-_PIECE = 1 << 20
 _ROOM = 1.1
 
 
@@ -37,6 +35,10 @@ class Made(NamedTuple):
     bytes: int
     artifacts: int
     missing: int
+    damaged: list[str]
+    """Artifacts whose files are not what was uploaded; they are left out."""
+    lost: int
+    """These, and those that are missing though nobody has cleared them away."""
     seconds: float
     wrong: list[str]
     """What its chains over moves and audit say against it; such a backup is kept, and no older one is removed."""
@@ -49,6 +51,8 @@ class State(NamedTuple):
     folder: str | None = None
     failed_at: int | None = None
     why: str | None = None
+    artifacts_lost: int = 0
+    """How many artifacts the last good one had to leave out, because their files are missing or damaged."""
 
 
 def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Made:
@@ -63,7 +67,7 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     except BackupFailed as failed:
         _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
         raise
-    _note(data_dir, State(good_at=_now(), folder=str(made.folder)))
+    _note(data_dir, State(good_at=_now(), folder=str(made.folder), artifacts_lost=made.lost))
     if keep is not None and not made.wrong:
         remove_old(place, keep)
     return made
@@ -96,8 +100,8 @@ def _write(data_dir: Path, place: Path) -> Made:
     draft.mkdir(mode=0o700)
     try:
         copying.copy(data_dir / DATABASE, draft / DATABASE)
-        found = _describe(data_dir, draft)
-        _write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
+        found, lost = _describe(data_dir, draft)
+        write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
         sync(draft / DATABASE)
         sync(draft)
         folder = draft.rename(draft.with_suffix(""))
@@ -105,8 +109,9 @@ def _write(data_dir: Path, place: Path) -> Made:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+    brought = found["artifacts"]
     return Made(
-        folder, found["files"][DATABASE]["bytes"], found["artifacts"]["count"], found["artifacts"]["missing"],
+        folder, found["files"][DATABASE]["bytes"], brought["count"], brought["missing"], brought["damaged"], lost,
         round(steady() - began, 3), found["wrong"],
     )  # fmt: skip
 
@@ -127,75 +132,27 @@ def _free_name(place: Path) -> str:
     return f"{name}-{newest + 1}" if newest else name
 
 
-def _describe(data_dir: Path, draft: Path) -> dict[str, Any]:
-    """Check the copy, bring the artifacts that it names, and say what is in the backup."""
+def _describe(data_dir: Path, draft: Path) -> tuple[dict[str, Any], int]:
+    """Check the copy, bring the artifacts that it names, and say what is in the backup; and how many are lost."""
     with copying.opened(draft / DATABASE) as db:
         wrong = copying.damage(db)
         if wrong is not None:
             raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
         facts = copying.facts(db)
         wrong_chains = copying.broken_chains(db)
-        artifacts = _bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
-    return {
+        brought = bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
+    said = {
         "form": FORM,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         **facts,
         "wrong": wrong_chains,
         "files": {DATABASE: {"bytes": (draft / DATABASE).stat().st_size, "sha256": sha256(draft / DATABASE)}},
-        "artifacts": artifacts,
-    }
-
-
-def _bring(source: Path, target: Path, artifacts: Iterable[copying.Kept]) -> dict[str, Any]:
-    """The files of artifacts, linked where that goes, else copied; a whole one never changes, it is only removed."""
-    files: dict[str, dict[str, Any]] = {}
-    missing = 0
-    for one in artifacts:
-        place = place_of(one.uid)
-        (target / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            link_or_copy(source / place, target / place)
-        except FileNotFoundError:  # removed meanwhile, or lost: the manifest says how many
-            missing += 1
-            continue
-        files[str(place)] = {"bytes": one.size, "sha256": one.sha256}
-    return {"count": len(files), "missing": missing, "files": files}
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Have the same file at another place; raises `OSError`."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or one that knows no links
-        shutil.copyfile(source, target)
-        sync(target)
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder on disk before anything else happens."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        "artifacts": {
+            "count": len(brought.files), "missing": len(brought.missing), "damaged": brought.damaged,
+            "files": brought.files,
+        },
+    }  # fmt: skip
+    return said, len(brought.damaged) + copying.still_whole(data_dir / DATABASE, brought.missing)
 
 
 # ---------------------------------------------------------------- which there are

@@ -83,12 +83,7 @@ class SystemReport:
         return degraded.disk(self._database.parent)
 
     def _of_backups(self) -> Iterable[Condition]:
-        said = backups.state(self._database.parent)
-        if said.failed_at is not None and said.failed_at > (said.good_at or 0):
-            text = "The last backup failed; the log says why, and the older ones are still there."
-            yield Condition("backup", "backup.failed", text, said.failed_at)
-        if self._backup is not None and (late := backup_is_late(self._backup, said, self._began_us)) is not None:
-            yield Condition("backup", "backup.old", late, said.good_at)
+        return of_backups(backups.state(self._database.parent), self._backup, self._began_us)
 
     def _of_store(self) -> Iterable[Condition]:
         """What the database says; one that cannot be read now must not keep health from being answered."""
@@ -157,6 +152,18 @@ class SystemReport:
             state = robot_state(heard.get(robot, {}), enabled=enabled, held=held, busy=busy)
             found["robots", state.value] += 1
         return found
+
+
+def of_backups(said: backups.State, timing: Timing | None, began_us: int) -> Iterable[Condition]:
+    """What is not as it should be with backups, by what is noted of them."""
+    if said.failed_at is not None and said.failed_at > (said.good_at or 0):
+        text = "The last backup failed; the log says why, and the older ones are still there."
+        yield Condition("backup", "backup.failed", text, said.failed_at)
+    if timing is not None and (late := backup_is_late(timing, said, began_us)) is not None:
+        yield Condition("backup", "backup.old", late, said.good_at)
+    if said.artifacts_lost:
+        text = f"Files of {said.artifacts_lost} artifacts are damaged or missing; the last backup left them out."
+        yield Condition("artifacts", "artifacts.damaged", text, said.good_at)
 
 
 def backup_is_late(timing: Timing, said: backups.State, began_us: int) -> str | None:

@@ -1,5 +1,6 @@
 """Backups: whole and checked or not there at all, of a box that goes on writing, and only so many of them."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from controller import backups
+from controller import backup_files, backups, restoring
 from controller.lock import DataLock
 from controller.store import copying
 from schemas.artifact import place_of
@@ -33,8 +34,8 @@ def artifact(yard: DiskYard, text: bytes) -> str:
     uid = uuid7()
     yard.connection.execute(
         "insert into artifacts (uid, attempt, job, robot, kind, name, size, sha256, state, created_at)"
-        " values (?, 1, 1, 'r1', 'file', 'x', ?, 'h', 'complete', 1)",
-        (uid, len(text)),
+        " values (?, 1, 1, 'r1', 'file', 'x', ?, ?, 'complete', 1)",
+        (uid, len(text), hashlib.sha256(text).hexdigest()),
     )
     place = yard.folder / "artifacts" / place_of(uid)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -55,9 +56,10 @@ def test_a_backup_has_what_is_committed_and_says_what_it_has(yard: DiskYard) -> 
     said = manifest(made.folder)
     assert said["counts"]["jobs"] == said["counts"]["open_jobs"] == 1
     assert said["schema"][0] == "m0001_foundation"
-    assert said["files"]["yardmaster.db"]["sha256"] == backups.sha256(made.folder / "yardmaster.db")
+    assert said["files"]["yardmaster.db"]["sha256"] == backup_files.sha256(made.folder / "yardmaster.db")
     assert said["artifacts"] == {
-        "count": 1, "missing": 0, "files": {str(place_of(uid)): {"bytes": 9, "sha256": "h"}},
+        "count": 1, "missing": 0, "damaged": [],
+        "files": {str(place_of(uid)): {"bytes": 9, "sha256": hashlib.sha256(b"a picture").hexdigest()}},
     }  # fmt: skip
     copied, original = made.folder / "artifacts" / place_of(uid), yard.folder / "artifacts" / place_of(uid)
     assert copied.stat().st_ino == original.stat().st_ino
@@ -174,4 +176,41 @@ def test_two_at_once_are_refused(yard: DiskYard) -> None:
 def test_artifacts_that_are_gone_are_counted(yard: DiskYard) -> None:
     uid = artifact(yard, b"gone")
     (yard.folder / "artifacts" / place_of(uid)).unlink()
-    assert backups.make(yard.folder).missing == 1
+    made = backups.make(yard.folder)
+    assert (made.missing, made.lost) == (1, 1)
+    assert backups.state(yard.folder).artifacts_lost == 1
+
+
+def test_artifacts_that_were_cleared_away_meanwhile_are_not_lost(
+    yard: DiskYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = artifact(yard, b"old")
+    real = copying.copy
+
+    def copy_and_clear(database: Path, target: Path) -> None:
+        real(database, target)
+        yard.connection.execute("delete from artifacts where uid = ?", (uid,))
+        (yard.folder / "artifacts" / place_of(uid)).unlink()
+
+    monkeypatch.setattr(copying, "copy", copy_and_clear)
+    made = backups.make(yard.folder)
+    assert (made.missing, made.lost) == (1, 0)
+
+
+@pytest.mark.parametrize("how", ["another byte", "shorter", "unreadable"])
+def test_an_artifact_that_is_damaged_is_left_out_and_said(yard: DiskYard, how: str) -> None:
+    whole, bad = artifact(yard, b"a picture"), artifact(yard, b"bad sector")
+    file = yard.folder / "artifacts" / place_of(bad)
+    if how == "unreadable":
+        file.unlink()
+        file.mkdir()  # reading it fails, also for root
+    else:
+        file.write_bytes(b"bad sectos" if how == "another byte" else b"bad")
+    made = backups.make(yard.folder)
+    assert (made.artifacts, made.missing, made.damaged, made.lost) == (1, 0, [bad], 1)
+    said = manifest(made.folder)["artifacts"]
+    assert (list(said["files"]), said["damaged"]) == ([str(place_of(whole))], [bad])
+    assert not (made.folder / "artifacts" / place_of(bad)).exists()
+    assert backups.state(yard.folder).artifacts_lost == 1
+    backup = restoring.check(made.folder)
+    assert backup.left_out == [], "what it has is whole, so it can be restored"

@@ -73,6 +73,10 @@ TROUBLES: dict[str, Trouble] = {
         N_("The database is larger than it may be"),
         N_("Nothing more may be removed: it is too young or still open. Raise `data_gb`, or make room otherwise."),
     ),
+    "artifacts.damaged": Trouble(
+        N_("Screenshots or video are damaged or missing"),
+        N_("`yardmaster verify --artifacts` names them. Look at the disk; an older backup may have them."),
+    ),
 }
 UNKNOWN = N_("Something is wrong with the box")
 
