@@ -55,7 +55,7 @@ def _say(backup: Backup, where: Path) -> None:
     if brought.get("damaged"):
         typer.echo(f"{len(brought['damaged'])} artifacts were damaged already when it was made.")
     for sentence in backup.manifest["wrong"]:
-        typer.echo(f"Something was changed in it after it was written: {sentence}", err=True)
+        typer.echo(f"It may not be what was written: {sentence}", err=True)
     _say_what_is_there(where)
     closed = restoring.closed_secrets(backup, where)
     if closed:

@@ -13,7 +13,10 @@ from config.clock import steady
 from controller.backup_files import bring, sha256, sync, write_synced
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
+from controller.store.findings import BAD_PAGE, findings
+from controller.store.pages import bad_page, bad_pages
 from controller.store.queries.reader import Unreadable
+from controller.store.sums_file import Unusable
 from schemas.artifact import FOLDER
 
 DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
@@ -41,7 +44,8 @@ class Made(NamedTuple):
     """These, and those that are missing though nobody has cleared them away."""
     seconds: float
     wrong: list[str]
-    """What its chains over moves and audit say against it; such a backup is kept, and no older one is removed."""
+    """What its chains say against it, or why its pages could not be compared with their sums; such a backup is kept,
+    and no older one is removed."""
 
 
 class State(NamedTuple):
@@ -96,11 +100,12 @@ def _write(data_dir: Path, place: Path) -> Made:
     for left in place.glob(f"*{PARTIAL}"):  # of one that was cut off; nobody else is at work, we have the lock
         shutil.rmtree(left)
     _check_room(data_dir, place)
+    unknown = _compare_pages(data_dir / DATABASE)
     draft = place / f"{_free_name(place)}{PARTIAL}"
     draft.mkdir(mode=0o700)
     try:
         copying.copy(data_dir / DATABASE, draft / DATABASE)
-        found, lost = _describe(data_dir, draft)
+        found, lost = _describe(data_dir, draft, unknown)
         write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
         sync(draft / DATABASE)
         sync(draft)
@@ -132,20 +137,45 @@ def _free_name(place: Path) -> str:
     return f"{name}-{newest + 1}" if newest else name
 
 
-def _describe(data_dir: Path, draft: Path) -> tuple[dict[str, Any], int]:
+def _compare_pages(database: Path) -> list[str]:
+    """Raise `BackupFailed` if a page is not what was written; in a sentence why that cannot be known.
+
+    Nothing else sees a flipped bit in a row's content; and a copy of it would in time be the only one that is left.
+    Before this process has a connection (see `wal`).
+    """
+    try:
+        wrong = next(bad_pages(database), None)
+    except Unusable as error:
+        return [f"pages: {error}"]
+    except OSError as error:
+        raise BackupFailed(f"the database cannot be read: {error.strerror or error}") from error
+    if wrong is not None:
+        raise BackupFailed(bad_page(wrong))
+    return []
+
+
+def _check_sound(db: sqlite3.Connection) -> None:
+    """Raise `BackupFailed` for a copy that is damaged, or of a database that the box knows to be."""
+    wrong = copying.damage(db)
+    if wrong is not None:
+        raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
+    for one in findings(db):
+        if one.code == BAD_PAGE:
+            raise BackupFailed(f"the box has found its database damaged: {one.text}")
+
+
+def _describe(data_dir: Path, draft: Path, unknown: list[str]) -> tuple[dict[str, Any], int]:
     """Check the copy, bring the artifacts that it names, and say what is in the backup; and how many are lost."""
     with copying.opened(draft / DATABASE) as db:
-        wrong = copying.damage(db)
-        if wrong is not None:
-            raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
+        _check_sound(db)
         facts = copying.facts(db)
-        wrong_chains = copying.broken_chains(db)
+        wrong = unknown + copying.broken_chains(db)
         brought = bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
     said = {
         "form": FORM,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         **facts,
-        "wrong": wrong_chains,
+        "wrong": wrong,
         "files": {DATABASE: {"bytes": (draft / DATABASE).stat().st_size, "sha256": sha256(draft / DATABASE)}},
         "artifacts": {
             "count": len(brought.files), "missing": len(brought.missing), "damaged": brought.damaged,

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from controller import backup_files, backups, restoring
 from controller.lock import DataLock
-from controller.store import copying
+from controller.store import copying, findings
+from controller.store.connection import Store
 from schemas.artifact import place_of
 from schemas.ids import uuid7
 from tests.fakes.box import DiskYard
@@ -135,6 +137,51 @@ def test_a_damaged_database_makes_no_backup_and_removes_none(yard: DiskYard) -> 
     assert state.failed_at is not None
     assert state.failed_at > (state.good_at or 0)
     assert state.why is not None
+
+
+def with_sums(yard: DiskYard) -> Path:
+    """The database of a box that has ended and left the sums of its pages."""
+    yard.store.close()
+    Store.open(yard.folder / "yardmaster.db", check_s=60).close()
+    return yard.folder / "yardmaster.db"
+
+
+def test_a_bit_that_flips_in_a_row_makes_no_backup_and_the_good_one_stays(yard: DiskYard) -> None:
+    """SQLite sees nothing wrong with it, nor does a chain; in seven nights there would have been no other copy."""
+    uid = yard.rows("jobs")[0]["uid"]
+    database = with_sums(yard)
+    good = backups.make(yard.folder, keep=1)
+    good_at = backups.state(yard.folder).good_at
+    data = bytearray(database.read_bytes())
+    data[data.rindex(b'"blockType"') + 3] ^= 1  # in the flow's own text
+    database.write_bytes(data)
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert db.execute("select uid from jobs").fetchone() == (uid,)
+    with pytest.raises(backups.BackupFailed, match=r"Page \d+ of the database is not what was written"):
+        backups.make(yard.folder, keep=1)
+    assert backups.found(yard.folder / "backups") == [good.folder]
+    state = backups.state(yard.folder)
+    assert (state.good_at, state.folder) == (good_at, str(good.folder))
+    assert state.why is not None
+
+
+def test_a_database_that_the_box_has_found_damaged_makes_no_backup(yard: DiskYard) -> None:
+    good = backups.make(yard.folder, keep=1)
+    with yard.store.transaction():
+        findings.add(yard.connection, findings.BAD_PAGE, "Page 7 is not what was written.", 1)
+    with pytest.raises(backups.BackupFailed, match="found its database damaged: Page 7"):
+        backups.make(yard.folder, keep=1)
+    assert backups.found(yard.folder / "backups") == [good.folder]
+
+
+def test_pages_that_cannot_be_compared_are_told_and_keep_the_older_ones(yard: DiskYard) -> None:
+    database = with_sums(yard)
+    good = backups.make(yard.folder, keep=1)
+    database.with_name("yardmaster.db-sums").write_bytes(b"rubbish")
+    unknown = backups.make(yard.folder, keep=1)
+    assert unknown.wrong == ["pages: the table of page sums is damaged"]
+    assert backups.found(yard.folder / "backups") == [good.folder, unknown.folder]
 
 
 def test_chains_that_do_not_hold_are_told_and_keep_the_older_ones(yard: DiskYard) -> None:
