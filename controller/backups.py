@@ -25,6 +25,8 @@ STATE = "backup.json"
 PARTIAL = ".partial"
 FORM = 1
 _ROOM = 1.1
+CLOCK_US = 30_000_000
+"""By so much a moment may be ahead of the clock and be believed: time services correct small errors."""
 
 
 class BackupFailed(Exception):
@@ -49,11 +51,12 @@ class Made(NamedTuple):
 
 
 class State(NamedTuple):
-    """What `DATA/backup.json` says: moments in UTC microseconds."""
+    """What `DATA/backup.json` says: moments in UTC microseconds, which may be wrong, as the clock was."""
 
     good_at: int | None = None
     folder: str | None = None
     failed_at: int | None = None
+    """The last one failed then; None: it did not."""
     why: str | None = None
     artifacts_lost: int = 0
     """How many artifacts the last good one had to leave out, because their files are missing or damaged."""
@@ -73,7 +76,7 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
         raise
     _note(data_dir, State(good_at=_now(), folder=str(made.folder), artifacts_lost=made.lost))
     if keep is not None and not made.wrong:
-        remove_old(place, keep)
+        remove_old(place, keep, made.folder)
     return made
 
 
@@ -194,9 +197,10 @@ def found(place: Path) -> list[Path]:
     return sorted(whole, key=lambda path: (path.name.partition("-")[0], len(path.name), path.name))
 
 
-def remove_old(place: Path, keep: int) -> None:
-    """Remove all but the newest; raises `OSError`."""
-    for folder in found(place)[: -max(1, keep)]:
+def remove_old(place: Path, keep: int, made: Path) -> None:
+    """Remove all but so many: the one just made, whatever time it bears, and the newest others; raises `OSError`."""
+    others = [folder for folder in found(place) if folder != made]
+    for folder in others[: max(0, len(others) + 1 - max(1, keep))]:
         dead = folder.rename(folder.with_name(f"{folder.name}{PARTIAL}"))  # half of it must not look like one
         shutil.rmtree(dead)
 
@@ -210,6 +214,11 @@ def state(data_dir: Path) -> State:
         return State()
 
 
+def good_at(said: State, now_us: int) -> int | None:
+    """When the last good one was made; None: there was none, or by the clock it is still to come, so nobody knows."""
+    return said.good_at if said.good_at is not None and said.good_at <= now_us + CLOCK_US else None
+
+
 def _note(data_dir: Path, new: State) -> None:
     draft = data_dir / f"{STATE}.{os.getpid()}"
     try:
@@ -217,7 +226,7 @@ def _note(data_dir: Path, new: State) -> None:
         draft.replace(data_dir / STATE)
     except OSError as error:  # a full disk: the reason of the failure is said anyway
         draft.unlink(missing_ok=True)
-        if new.failed_at is None or (new.good_at or 0) > new.failed_at:
+        if new.failed_at is None:
             raise BackupFailed(f"the backup was made, but {STATE} cannot be written: {error}") from error
 
 

@@ -6,7 +6,9 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from contextlib import closing
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from controller import backup_files, backups, restoring
 from controller.lock import DataLock
 from controller.store import copying, findings
 from controller.store.connection import Store
+from controller.system import of_backups
 from schemas.artifact import place_of
+from schemas.due import Timing
 from schemas.ids import uuid7
 from tests.fakes.box import DiskYard
 
@@ -108,6 +112,44 @@ def test_the_newest_are_kept(yard: DiskYard) -> None:
     assert backups.found(yard.folder / "backups") == made[2:]
 
 
+class Clock(datetime):
+    """In place of the machine's: a fixed moment."""
+
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return cls.moment.astimezone(tz)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_the_new_one_stays_though_the_clock_makes_it_the_oldest(
+    yard: DiskYard, monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    monkeypatch.setattr(backups, "datetime", Clock)
+    monkeypatch.setattr(Clock, "moment", datetime(2026, 11, 20, 3, tzinfo=UTC))
+    old = [backups.make(yard.folder).folder for _ in range(2)]
+    monkeypatch.setattr(Clock, "moment", datetime(2020, 1, 1, tzinfo=UTC))
+    new = backups.make(yard.folder, keep=keep)
+    assert new.folder.name == "20200101T000000Z"
+    assert backups.found(yard.folder / "backups") == [new.folder, *old[3 - keep :]]
+
+
+def test_a_failure_is_noted_though_the_good_one_bears_a_later_moment(
+    yard: DiskYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time_ns", lambda: 2_000_000_000_000_000_000)  # 2033
+        backups.make(yard.folder)
+    (yard.folder / "in the way").write_text("")
+    with pytest.raises(backups.BackupFailed):
+        backups.make(yard.folder, yard.folder / "in the way")
+    told = of_backups(backups.state(yard.folder), Timing(cron="0 3 * * *"), 0)
+    assert [one.code for one in told] == ["backup.failed", "backup.old"]
+    backups.make(yard.folder)
+    assert not list(of_backups(backups.state(yard.folder), Timing(cron="0 3 * * *"), 0))
+
+
 def test_what_a_cut_off_backup_left_is_no_backup_and_goes(yard: DiskYard) -> None:
     left = yard.folder / "backups" / "20250101T000000Z.partial"
     left.mkdir(parents=True)
@@ -135,7 +177,6 @@ def test_a_damaged_database_makes_no_backup_and_removes_none(yard: DiskYard) -> 
     state = backups.state(yard.folder)
     assert state.folder == str(good.folder)
     assert state.failed_at is not None
-    assert state.failed_at > (state.good_at or 0)
     assert state.why is not None
 
 
