@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -23,6 +24,8 @@ DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
 STATE = "backup.json"
 """In the data directory: what became of the last backups, for whoever asks how the box is."""
 PARTIAL = ".partial"
+_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?", re.ASCII)
+"""Of a backup's folder; whatever has another name beside it is somebody else's."""
 FORM = 1
 _ROOM = 1.1
 CLOCK_US = 30_000_000
@@ -101,7 +104,8 @@ def _make(data_dir: Path, place: Path) -> Made:
 def _write(data_dir: Path, place: Path) -> Made:
     began = steady()
     for left in place.glob(f"*{PARTIAL}"):  # of one that was cut off; nobody else is at work, we have the lock
-        shutil.rmtree(left)
+        if _NAME.fullmatch(left.stem) and left.is_dir():
+            shutil.rmtree(left)
     _check_room(data_dir, place)
     unknown = _compare_pages(data_dir / DATABASE)
     draft = place / f"{_free_name(place)}{PARTIAL}"
@@ -135,7 +139,8 @@ def _check_room(data_dir: Path, place: Path) -> None:
 
 def _free_name(place: Path) -> str:
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = [path.name.removesuffix(PARTIAL) for path in place.iterdir() if path.name.startswith(name)]
+    there = (path.name.removesuffix(PARTIAL) for path in place.iterdir() if path.name.startswith(name))
+    taken = [one for one in there if _NAME.fullmatch(one)]
     newest = max((int(n.partition("-")[2] or 1) for n in taken), default=0)  # one that was removed has no heir
     return f"{name}-{newest + 1}" if newest else name
 
@@ -190,11 +195,20 @@ def _describe(data_dir: Path, draft: Path, unknown: list[str]) -> tuple[dict[str
 
 # ---------------------------------------------------------------- which there are
 def found(place: Path) -> list[Path]:
-    """Finished backups below a folder, oldest first."""
+    """Finished backups below a folder, oldest name first: folders with a name and a manifest of ours, and no others."""
     if not place.is_dir():
         return []
-    whole = (path for path in place.iterdir() if path.suffix != PARTIAL and (path / MANIFEST).is_file())
+    whole = (path for path in place.iterdir() if _NAME.fullmatch(path.name) and _is_ours(path / MANIFEST))
     return sorted(whole, key=lambda path: (path.name.partition("-")[0], len(path.name), path.name))
+
+
+def _is_ours(manifest: Path) -> bool:
+    """One that cannot be read, or is of a later version, is not: nothing is removed that is not known for certain."""
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        return bool(said["form"] == FORM and DATABASE in said["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def remove_old(place: Path, keep: int, made: Path) -> None:

@@ -112,6 +112,29 @@ def test_the_newest_are_kept(yard: DiskYard) -> None:
     assert backups.found(yard.folder / "backups") == made[2:]
 
 
+def test_what_is_no_backup_stays_beside_them(yard: DiskYard) -> None:
+    """`--to` may be anybody's folder: a browser's extension has a manifest.json, too."""
+    place = yard.folder / "backups"
+    ours = backups.make(yard.folder).folder
+    strangers = {
+        "extension": '{"manifest_version": 3}',
+        "20250101T000000Z": '{"manifest_version": 3}',
+        "20250102T000000Z": (ours / "manifest.json").read_text().replace('"form": 1', '"form": 2'),
+        "20250103T000000Z-mine": (ours / "manifest.json").read_text(),
+        "film.partial": "{}",
+    }
+    for name, text in strangers.items():
+        (place / name).mkdir()
+        (place / name / "manifest.json").write_text(text)
+    (place / "download.partial").write_text("half of it")
+    for name in (f"{ours.name}-mine", f"{ours.name}-x.partial"):
+        (place / name).mkdir()
+    there = {path.name for path in place.iterdir()} - {ours.name}
+    made = backups.make(yard.folder, keep=1)
+    assert backups.found(place) == [made.folder]
+    assert {path.name for path in place.iterdir()} - {made.folder.name} == there
+
+
 class Clock(datetime):
     """In place of the machine's: a fixed moment."""
 
