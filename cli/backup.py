@@ -34,7 +34,13 @@ def backup(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     for sentence in made.wrong:
-        typer.echo(f"the chains do not hold, so no older backup is removed: {sentence}", err=True)
+        typer.echo(f"it may not be what was written, so no older backup is removed: {sentence}", err=True)
+    if made.damaged:
+        typer.echo(
+            f"{len(made.damaged)} artifacts are left out, since their files are not what was uploaded:"
+            " `yardmaster verify --artifacts` names them",
+            err=True,
+        )
     lost = f"; {made.missing} artifacts were not there any more" if made.missing else ""
     typer.echo(
         f"{made.folder}: {made.bytes / 1e6:.1f} MB of database and {made.artifacts} artifacts"

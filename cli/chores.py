@@ -73,7 +73,7 @@ class Chore:
         now = now_us()
         if self._from_us is None:
             self._begin(now)
-        self._from_us = min(self._from_us or now, now)
+        self._from_us = now if self._from_us is None else min(self._from_us, now)
         if self.due_in() <= 0:
             self._from_us = now
             self._start()
@@ -136,10 +136,10 @@ def chores(settings: ServeSettings) -> list[Chore]:
 
 
 def _backed_up(settings: ServeSettings) -> int | None:
-    """When the last backup was made; of a box that has none, when it was new."""
-    good = backups.state(settings.data_dir).good_at
-    if good is not None:
-        return good
+    """When the last backup was made, long ago if nobody knows; of a box that has none, when it was new."""
+    said = backups.state(settings.data_dir)
+    if said.good_at is not None:
+        return backups.good_at(said, now_us()) or 0
     try:
         return (settings.data_dir / "key").stat().st_mtime_ns // 1000
     except OSError:

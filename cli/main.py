@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     "restore": Subcommand("cli.restore", "restore", "Put a backup in the place of a box's database."),
     "drain": Subcommand("cli.drain", "drain", "Let the box finish what runs and give out nothing new."),
     "undrain": Subcommand("cli.drain", "undrain", "Let the box give out work again."),
+    "accept-damage": Subcommand("cli.accept_damage", "accept_damage", "Take a damaged database as it is."),
     "doctor": Subcommand("cli.doctor", "doctor", "Check this machine: disk, SQLite, broker, clock, ports, limits."),
 }
 BOX_ONLY = "this needs the packages of the box: pip install 'yardmaster[box]'"

@@ -14,6 +14,8 @@ from controller.owner import become_owner
 from controller.restoring import Backup, CannotRestore
 
 FAILED = 1
+NAMED = 20
+"""Of artifacts that are left out, so many are named."""
 
 
 def restore(
@@ -47,15 +49,17 @@ def restore(
 
 def _say(backup: Backup, where: Path) -> None:
     """What would be put in place of what."""
-    counts = backup.manifest["counts"]
+    counts, brought = backup.manifest["counts"], backup.manifest["artifacts"]
     typer.echo(
         f"The backup was made {backup.made_at:%Y-%m-%d %H:%M:%S} UTC, {_age(backup.made_at)} ago: {counts['jobs']} jobs"
-        f" ({counts['open_jobs']} open), {backup.manifest['artifacts']['count']} artifacts. It is whole."
+        f" ({counts['open_jobs']} open), {brought['count']} artifacts. {_how_whole(backup)}"
     )
-    if backup.manifest["artifacts"]["missing"]:
-        typer.echo(f"{backup.manifest['artifacts']['missing']} artifacts were missing already when it was made.")
+    if brought["missing"]:
+        typer.echo(f"{brought['missing']} artifacts were missing already when it was made.")
+    if brought.get("damaged"):
+        typer.echo(f"{len(brought['damaged'])} artifacts were damaged already when it was made.")
     for sentence in backup.manifest["wrong"]:
-        typer.echo(f"Something was changed in it after it was written: {sentence}", err=True)
+        typer.echo(f"It may not be what was written: {sentence}", err=True)
     _say_what_is_there(where)
     closed = restoring.closed_secrets(backup, where)
     if closed:
@@ -64,6 +68,17 @@ def _say(backup: Backup, where: Path) -> None:
             " Put back the copy that was kept of the key, or set them anew after the restore.",
             err=True,
         )
+
+
+def _how_whole(backup: Backup) -> str:
+    bad = backup.left_out
+    if not bad:
+        return "It is whole."
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return (
+        f"Its database is whole. {len(bad)} of its artifacts are damaged or missing and will not be there:"
+        f" {', '.join(bad[:NAMED])}{more}."
+    )
 
 
 def _say_what_is_there(where: Path) -> None:

@@ -30,9 +30,9 @@ from controller.socket import CommandSocket
 from controller.store import credentials, findings
 from controller.store.connection import Store, StoreTooNew
 from controller.store.failures import is_of_store, is_trouble
-from controller.store.findings import BAD_PAGE, LOST_TURNS
+from controller.store.findings import BAD_PAGE, LOST_TURNS, UNREADABLE
 from controller.store.pages import Damaged
-from controller.store.scrub import Scrub
+from controller.store.scrub import Looked, Scrub
 from controller.store.upkeep import checkpoint
 from controller.system import SystemReport
 from schemas.due import Timing
@@ -90,6 +90,7 @@ class Controller:
         self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
 
     def _watch_over_the_file(self, opening: ExitStack) -> None:
+        self._noted: Looked | None = None
         self.scrub = None if self.store.sums is None else Scrub(self.store.sums, self._hurry)
         if self.scrub is not None:
             self.scrub.start()
@@ -161,23 +162,25 @@ class Controller:
             self.orphans.sweep(self.store.db)
 
     def _note_findings(self) -> None:
-        """What the scrub has found stands until a pass finds nothing; lost work until people have seen to it."""
+        """Damage that the scrub has found, and lost work until people have seen to it."""
         db, us = self.store.db, instant().utc_us
-        wrong = self.scrub.news if self.scrub is not None else None
-        changed = wrong is not None and findings.differs(db, BAD_PAGE, wrong or None)
-        over = findings.is_over(db, LOST_TURNS, us)
-        if not changed and not over:
-            return
+        looked = self.scrub.last if self.scrub is not None else None
+        now: dict[str, str | None] = {LOST_TURNS: None} if findings.is_over(db, LOST_TURNS, us) else {}
+        if looked is not None and looked is not self._noted:
+            now |= {UNREADABLE: looked.unreadable}
+            now |= {BAD_PAGE: findings.lasting(db, looked.wrong)} if looked.unreadable is None else {}
+        changed = {code: text for code, text in now.items() if findings.differs(db, code, text)}
         try:
-            with self.store.transaction():
-                if changed:
-                    findings.put(db, BAD_PAGE, wrong or None, us)
-                if over:
-                    findings.put(db, LOST_TURNS, None, us)
+            if changed:
+                with self.store.transaction():
+                    for code, text in changed.items():
+                        findings.put(db, code, text, us)
         except Exception as error:
             if not is_trouble(error):
                 raise
             log.warning("a finding could not be noted yet: %s", error)
+        else:
+            self._noted = looked
 
     def close(self) -> None:
         """Close everything, last opened first."""

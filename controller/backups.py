@@ -1,29 +1,35 @@
 """Backups: folders with a copy of the database and the artifacts, checked before they count; so many are kept."""
 
-import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.clock import steady
+from controller.backup_files import bring, sha256, sync, write_synced
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
+from controller.store.findings import BAD_PAGE, findings
+from controller.store.pages import bad_page, bad_pages
 from controller.store.queries.reader import Unreadable
-from schemas.artifact import FOLDER, place_of
+from controller.store.sums_file import Unusable
+from schemas.artifact import FOLDER
 
 DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
 STATE = "backup.json"
 """In the data directory: what became of the last backups, for whoever asks how the box is."""
 PARTIAL = ".partial"
+_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?", re.ASCII)
+"""Of a backup's folder; whatever has another name beside it is somebody else's."""
 FORM = 1
-_PIECE = 1 << 20
 _ROOM = 1.1
+CLOCK_US = 30_000_000
+"""By so much a moment may be ahead of the clock and be believed: time services correct small errors."""
 
 
 class BackupFailed(Exception):
@@ -37,18 +43,26 @@ class Made(NamedTuple):
     bytes: int
     artifacts: int
     missing: int
+    damaged: list[str]
+    """Artifacts whose files are not what was uploaded; they are left out."""
+    lost: int
+    """These, and those that are missing though nobody has cleared them away."""
     seconds: float
     wrong: list[str]
-    """What its chains over moves and audit say against it; such a backup is kept, and no older one is removed."""
+    """What its chains say against it, or why its pages could not be compared with their sums; such a backup is kept,
+    and no older one is removed."""
 
 
 class State(NamedTuple):
-    """What `DATA/backup.json` says: moments in UTC microseconds."""
+    """What `DATA/backup.json` says: moments in UTC microseconds, which may be wrong, as the clock was."""
 
     good_at: int | None = None
     folder: str | None = None
     failed_at: int | None = None
+    """The last one failed then; None: it did not."""
     why: str | None = None
+    artifacts_lost: int = 0
+    """How many artifacts the last good one had to leave out, because their files are missing or damaged."""
 
 
 def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Made:
@@ -63,9 +77,9 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     except BackupFailed as failed:
         _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
         raise
-    _note(data_dir, State(good_at=_now(), folder=str(made.folder)))
+    _note(data_dir, State(good_at=_now(), folder=str(made.folder), artifacts_lost=made.lost))
     if keep is not None and not made.wrong:
-        remove_old(place, keep)
+        remove_old(place, keep, made.folder)
     return made
 
 
@@ -90,14 +104,16 @@ def _make(data_dir: Path, place: Path) -> Made:
 def _write(data_dir: Path, place: Path) -> Made:
     began = steady()
     for left in place.glob(f"*{PARTIAL}"):  # of one that was cut off; nobody else is at work, we have the lock
-        shutil.rmtree(left)
+        if _NAME.fullmatch(left.stem) and left.is_dir():
+            shutil.rmtree(left)
     _check_room(data_dir, place)
+    unknown = _compare_pages(data_dir / DATABASE)
     draft = place / f"{_free_name(place)}{PARTIAL}"
     draft.mkdir(mode=0o700)
     try:
         copying.copy(data_dir / DATABASE, draft / DATABASE)
-        found = _describe(data_dir, draft)
-        _write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
+        found, lost = _describe(data_dir, draft, unknown)
+        write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
         sync(draft / DATABASE)
         sync(draft)
         folder = draft.rename(draft.with_suffix(""))
@@ -105,8 +121,9 @@ def _write(data_dir: Path, place: Path) -> Made:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+    brought = found["artifacts"]
     return Made(
-        folder, found["files"][DATABASE]["bytes"], found["artifacts"]["count"], found["artifacts"]["missing"],
+        folder, found["files"][DATABASE]["bytes"], brought["count"], brought["missing"], brought["damaged"], lost,
         round(steady() - began, 3), found["wrong"],
     )  # fmt: skip
 
@@ -122,94 +139,82 @@ def _check_room(data_dir: Path, place: Path) -> None:
 
 def _free_name(place: Path) -> str:
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = [path.name.removesuffix(PARTIAL) for path in place.iterdir() if path.name.startswith(name)]
+    there = (path.name.removesuffix(PARTIAL) for path in place.iterdir() if path.name.startswith(name))
+    taken = [one for one in there if _NAME.fullmatch(one)]
     newest = max((int(n.partition("-")[2] or 1) for n in taken), default=0)  # one that was removed has no heir
     return f"{name}-{newest + 1}" if newest else name
 
 
-def _describe(data_dir: Path, draft: Path) -> dict[str, Any]:
-    """Check the copy, bring the artifacts that it names, and say what is in the backup."""
+def _compare_pages(database: Path) -> list[str]:
+    """Raise `BackupFailed` if a page is not what was written; in a sentence why that cannot be known.
+
+    Nothing else sees a flipped bit in a row's content; and a copy of it would in time be the only one that is left.
+    Before this process has a connection (see `wal`).
+    """
+    try:
+        wrong = next(bad_pages(database), None)
+    except Unusable as error:
+        return [f"pages: {error}"]
+    except OSError as error:
+        raise BackupFailed(f"the database cannot be read: {error.strerror or error}") from error
+    if wrong is not None:
+        raise BackupFailed(bad_page(wrong))
+    return []
+
+
+def _check_sound(db: sqlite3.Connection) -> None:
+    """Raise `BackupFailed` for a copy that is damaged, or of a database that the box knows to be."""
+    wrong = copying.damage(db)
+    if wrong is not None:
+        raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
+    for one in findings(db):
+        if one.code == BAD_PAGE:
+            raise BackupFailed(f"the box has found its database damaged: {one.text}")
+
+
+def _describe(data_dir: Path, draft: Path, unknown: list[str]) -> tuple[dict[str, Any], int]:
+    """Check the copy, bring the artifacts that it names, and say what is in the backup; and how many are lost."""
     with copying.opened(draft / DATABASE) as db:
-        wrong = copying.damage(db)
-        if wrong is not None:
-            raise BackupFailed(f"the copy of the database is damaged, so the database is: {wrong}")
+        _check_sound(db)
         facts = copying.facts(db)
-        wrong_chains = copying.broken_chains(db)
-        artifacts = _bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
-    return {
+        wrong = unknown + copying.broken_chains(db)
+        brought = bring(data_dir / FOLDER, draft / FOLDER, copying.whole_artifacts(db))
+    said = {
         "form": FORM,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         **facts,
-        "wrong": wrong_chains,
+        "wrong": wrong,
         "files": {DATABASE: {"bytes": (draft / DATABASE).stat().st_size, "sha256": sha256(draft / DATABASE)}},
-        "artifacts": artifacts,
-    }
-
-
-def _bring(source: Path, target: Path, artifacts: Iterable[copying.Kept]) -> dict[str, Any]:
-    """The files of artifacts, linked where that goes, else copied; a whole one never changes, it is only removed."""
-    files: dict[str, dict[str, Any]] = {}
-    missing = 0
-    for one in artifacts:
-        place = place_of(one.uid)
-        (target / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            link_or_copy(source / place, target / place)
-        except FileNotFoundError:  # removed meanwhile, or lost: the manifest says how many
-            missing += 1
-            continue
-        files[str(place)] = {"bytes": one.size, "sha256": one.sha256}
-    return {"count": len(files), "missing": missing, "files": files}
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Have the same file at another place; raises `OSError`."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or one that knows no links
-        shutil.copyfile(source, target)
-        sync(target)
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder on disk before anything else happens."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        "artifacts": {
+            "count": len(brought.files), "missing": len(brought.missing), "damaged": brought.damaged,
+            "files": brought.files,
+        },
+    }  # fmt: skip
+    return said, len(brought.damaged) + copying.still_whole(data_dir / DATABASE, brought.missing)
 
 
 # ---------------------------------------------------------------- which there are
 def found(place: Path) -> list[Path]:
-    """Finished backups below a folder, oldest first."""
+    """Finished backups below a folder, oldest name first: folders with a name and a manifest of ours, and no others."""
     if not place.is_dir():
         return []
-    whole = (path for path in place.iterdir() if path.suffix != PARTIAL and (path / MANIFEST).is_file())
+    whole = (path for path in place.iterdir() if _NAME.fullmatch(path.name) and _is_ours(path / MANIFEST))
     return sorted(whole, key=lambda path: (path.name.partition("-")[0], len(path.name), path.name))
 
 
-def remove_old(place: Path, keep: int) -> None:
-    """Remove all but the newest; raises `OSError`."""
-    for folder in found(place)[: -max(1, keep)]:
+def _is_ours(manifest: Path) -> bool:
+    """One that cannot be read, or is of a later version, is not: nothing is removed that is not known for certain."""
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        return bool(said["form"] == FORM and DATABASE in said["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def remove_old(place: Path, keep: int, made: Path) -> None:
+    """Remove all but so many: the one just made, whatever time it bears, and the newest others; raises `OSError`."""
+    others = [folder for folder in found(place) if folder != made]
+    for folder in others[: max(0, len(others) + 1 - max(1, keep))]:
         dead = folder.rename(folder.with_name(f"{folder.name}{PARTIAL}"))  # half of it must not look like one
         shutil.rmtree(dead)
 
@@ -223,6 +228,11 @@ def state(data_dir: Path) -> State:
         return State()
 
 
+def good_at(said: State, now_us: int) -> int | None:
+    """When the last good one was made; None: there was none, or by the clock it is still to come, so nobody knows."""
+    return said.good_at if said.good_at is not None and said.good_at <= now_us + CLOCK_US else None
+
+
 def _note(data_dir: Path, new: State) -> None:
     draft = data_dir / f"{STATE}.{os.getpid()}"
     try:
@@ -230,7 +240,7 @@ def _note(data_dir: Path, new: State) -> None:
         draft.replace(data_dir / STATE)
     except OSError as error:  # a full disk: the reason of the failure is said anyway
         draft.unlink(missing_ok=True)
-        if new.failed_at is None or (new.good_at or 0) > new.failed_at:
+        if new.failed_at is None:
             raise BackupFailed(f"the backup was made, but {STATE} cannot be written: {error}") from error
 
 

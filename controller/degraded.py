@@ -21,7 +21,7 @@ OFTEN, OFTEN_WITHIN_S = 3, 900.0
 CODES = (
     "broker.down", "store.full", "store.reserve", "disk.low", "backup.failed", "backup.old", "store.lost",
     "store.damaged", "box.restored", "box.drained", "clock.jumped", "broker.demo", "rows.unreadable",
-    "parts.restarting", "artifacts.full", "data.full", "certificate.ending",
+    "parts.restarting", "artifacts.full", "data.full", "certificate.ending", "artifacts.damaged", "store.unreadable",
 )  # fmt: skip
 """Every code there is; docs/operations.md has a row for each."""
 

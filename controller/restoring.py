@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from config.clock import steady
 from config.sealing import load_sealer
-from controller.backups import DATABASE, FORM, MANIFEST, link_or_copy, sha256, sync
+from controller.backup_files import link_or_copy, sha256, sync
+from controller.backups import DATABASE, FORM, MANIFEST
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
 from schemas.artifact import FOLDER
@@ -37,6 +38,9 @@ class Backup(NamedTuple):
     folder: Path
     made_at: datetime
     manifest: dict[str, Any]
+    """What it says, without the artifacts that are left out."""
+    left_out: list[str]
+    """Artifacts that the backup names and whose files in it are missing, damaged or cannot be read."""
 
     @property
     def incarnation(self) -> int:
@@ -53,17 +57,41 @@ class Done(NamedTuple):
 
 # ---------------------------------------------------------------- looking
 def check(folder: Path) -> Backup:
-    """Read all of a backup and hold it against its manifest; raises `CannotRestore`."""
+    """Read all of a backup and hold it against its manifest; raises `CannotRestore` unless its database is whole."""
     manifest = _manifest(folder)
-    files = {**manifest["files"], **{f"{FOLDER}/{n}": one for n, one in manifest["artifacts"]["files"].items()}}
-    for name, said in files.items():
-        path = folder / name
-        if not path.is_file():
-            raise CannotRestore(f"{path} is missing")
-        if path.stat().st_size != said["bytes"] or sha256(path) != said["sha256"]:
-            raise CannotRestore(f"{path} is not what the backup says: it was damaged or changed")
+    for name, said in manifest["files"].items():
+        try:
+            problem = _problem(folder / name, said)
+        except OSError as error:
+            raise CannotRestore(f"{folder / name} cannot be read: {error.strerror or error}") from error
+        if problem is not None:
+            raise CannotRestore(problem)
     _check_database(folder / DATABASE)
-    return Backup(folder, datetime.fromisoformat(manifest["made_at"]), manifest)
+    return Backup(folder, datetime.fromisoformat(manifest["made_at"]), manifest, _leave_out(folder, manifest))
+
+
+def _problem(path: Path, said: dict[str, Any]) -> str | None:
+    if not path.is_file():
+        return f"{path} is missing"
+    if path.stat().st_size != said["bytes"] or sha256(path) != said["sha256"]:
+        return f"{path} is not what the backup says: it was damaged or changed"
+    return None
+
+
+def _leave_out(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Take artifacts that cannot be restored out of the manifest; their ids. A picture is not worth the whole box."""
+    files = manifest["artifacts"]["files"]
+    bad = [place for place, said in files.items() if not _is_whole(folder / FOLDER / place, said)]
+    for place in bad:
+        del files[place]
+    return [Path(place).name for place in bad]
+
+
+def _is_whole(path: Path, said: dict[str, Any]) -> bool:
+    try:
+        return _problem(path, said) is None
+    except OSError:
+        return False
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class SystemReport:
         """{state: ok or degraded, parts: {name: {state}}, reasons: [{part, code, message, since}], backup, uptime_s}"""
         found = self._degraded.conditions()
         down = {DOWN[one.code] for one in found if one.code in DOWN}
-        good = backups.state(self._database.parent).good_at
+        good = self._backup_at()
         return {
             "state": "degraded" if found else "ok",
             "parts": {part: {"state": "down" if part in down else "ok"} for part in PARTS},
@@ -70,6 +70,9 @@ class SystemReport:
     def metrics(self) -> dict[str, Any]:
         """{text: what Prometheus reads}"""
         return {"text": text(self._loop.timings.registry)}
+
+    def _backup_at(self) -> int | None:
+        return backups.good_at(backups.state(self._database.parent), time.time_ns() // 1000)
 
     # ------------------------------------------------------------ what is not as it should be
     def _of_loop(self) -> Iterable[Condition]:
@@ -86,12 +89,7 @@ class SystemReport:
         return degraded.disk(self._database.parent)
 
     def _of_backups(self) -> Iterable[Condition]:
-        said = backups.state(self._database.parent)
-        if said.failed_at is not None and said.failed_at > (said.good_at or 0):
-            text = "The last backup failed; the log says why, and the older ones are still there."
-            yield Condition("backup", "backup.failed", text, said.failed_at)
-        if self._backup is not None and (late := backup_is_late(self._backup, said, self._began_us)) is not None:
-            yield Condition("backup", "backup.old", late, said.good_at)
+        return of_backups(backups.state(self._database.parent), self._backup, self._began_us)
 
     def _of_store(self) -> Iterable[Condition]:
         """What the database says; one that cannot be read now must not keep health from being answered."""
@@ -146,7 +144,7 @@ class SystemReport:
         }
         standing_now = {one.code for one in self._degraded.conditions()}
         found |= {("degraded", code): float(code in standing_now) for code in CODES}
-        good = backups.state(self._database.parent).good_at
+        good = self._backup_at()
         if good is not None:
             found[("backup age seconds",)] = max(0.0, time.time() - good / 1e6)
         db = self._core.store.db
@@ -162,10 +160,26 @@ class SystemReport:
         return found
 
 
+def of_backups(said: backups.State, timing: Timing | None, began_us: int) -> Iterable[Condition]:
+    """What is not as it should be with backups, by what is noted of them."""
+    if said.failed_at is not None:  # not compared: the clock may have been wrong at either
+        text = "The last backup failed; the log says why, and the older ones are still there."
+        yield Condition("backup", "backup.failed", text, said.failed_at)
+    if timing is not None and (late := backup_is_late(timing, said, began_us)) is not None:
+        yield Condition("backup", "backup.old", late, backups.good_at(said, time.time_ns() // 1000))
+    if said.artifacts_lost:
+        text = f"Files of {said.artifacts_lost} artifacts are damaged or missing; the last backup left them out."
+        yield Condition("artifacts", "artifacts.damaged", text, said.good_at)
+
+
 def backup_is_late(timing: Timing, said: backups.State, began_us: int) -> str | None:
-    """A sentence when two moments for a backup have passed since the last one; a box that never had one counts from
-    its start."""
+    """A sentence when two moments for a backup have passed since the last one, or nobody knows when that was.
+
+    A box that never had one counts from its start.
+    """
     now = time.time_ns() // 1000
+    if said.good_at is not None and backups.good_at(said, now) is None:
+        return "By the clock the last backup is still to be made: the clock was or is wrong, and its age is not known."
     last = said.good_at if said.good_at is not None else began_us
     second = next_after(timing, next_after(timing, last) or now)
     if second is None or now <= second:

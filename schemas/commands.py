@@ -242,6 +242,7 @@ COMMANDS: dict[str, type[Asked]] = {
     "session.failed": LoginFailedArgs,
     "box.drain": RobotNote,
     "box.undrain": RobotNote,
+    "box.accept_damage": RobotNote,
     "system.health": Nothing,
     "system.metrics": Nothing,
 }

@@ -1,10 +1,10 @@
-"""The whole box drained: what runs goes on, nothing new is given out, over restarts, until somebody takes it back."""
+"""The whole box: drained (what runs goes on, nothing new is given out), and a person who accepts found damage."""
 
 from collections.abc import Callable
 from typing import Any
 
 from controller.desk import Desk
-from controller.store import standing
+from controller.store import findings, standing
 from schemas.commands import Caller
 from schemas.robot import RobotNote
 
@@ -17,7 +17,7 @@ class BoxService:
 
     def handlers(self) -> dict[str, Callable[[Any, Caller], dict[str, Any]]]:
         """Command to handler."""
-        return {"box.drain": self.drain, "box.undrain": self.undrain}
+        return {"box.drain": self.drain, "box.undrain": self.undrain, "box.accept_damage": self.accept_damage}
 
     def drain(self, args: RobotNote, caller: Caller) -> dict[str, Any]:
         """Give out nothing new; asked again it changes nothing."""
@@ -33,4 +33,17 @@ class BoxService:
             standing.undrain(self.desk.db)
             self.desk.drained = False
             self.desk.tell("system", "undrained", caller.name, why=args.reason)
+        return {}
+
+    def accept_damage(self, args: RobotNote, caller: Caller) -> dict[str, Any]:
+        """The database is taken as it is, and backed up again; what is still wrong is found anew."""
+        found = [one.text for one in findings.findings(self.desk.db) if one.code == findings.BAD_PAGE]
+        if found:
+            findings.end(self.desk.db, findings.BAD_PAGE)
+            self.desk.tell(
+                "system",
+                "damage_accepted",
+                caller.name,
+                why=f"{args.reason or 'no reason given'}; accepted: {found[0]}",
+            )
         return {}

@@ -1,7 +1,7 @@
 """Copies of the database for backups: made while it is in use, looked at, and checked."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,6 +96,13 @@ def whole_artifacts(db: sqlite3.Connection) -> Iterator[Kept]:
     """Every artifact whose bytes must be in the folder `artifacts`."""
     for row in db.execute("select uid, size, sha256 from artifacts where state = 'complete' order by id"):
         yield Kept(row["uid"], row["size"], row["sha256"])
+
+
+def still_whole(database: Path, uids: Iterable[str]) -> int:
+    """How many of these artifacts the database itself, in use or not, calls whole now; raises `Unreadable`."""
+    with closing(Reader(database).connect()) as db:
+        sql = "select count(*) from artifacts where uid = ? and state = 'complete'"
+        return sum(int(db.execute(sql, (uid,)).fetchone()[0]) for uid in uids)
 
 
 def secrets_of_others(db: sqlite3.Connection, head: bytes) -> list[str]:

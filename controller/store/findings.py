@@ -8,7 +8,12 @@ STANDS_US = 86_400_000_000
 LOST_TURNS = "store.lost"
 """Acknowledged work is missing from the database."""
 BAD_PAGE = "store.damaged"
-"""A part of the database's file is not what was written."""
+"""A part of the database's file is not what was written: stands until a backup is restored or a person accepts it."""
+UNREADABLE = "store.unreadable"
+"""The database's file cannot be read now, which may pass."""
+NOT_SEEN = "It was not seen any more later, which proves nothing: a page that is written anew has a new checksum."
+LONGEST = 1000
+"""Characters that are kept of what was found."""
 
 
 class Finding(NamedTuple):
@@ -30,6 +35,21 @@ def put(db: sqlite3.Connection, code: str, text: str | None, us: int) -> None:
         end(db, code)
     else:
         add(db, code, text, us)
+
+
+def lasting(db: sqlite3.Connection, wrong: str | None) -> str | None:
+    """What stands about damage after a look at everything that found this (None: nothing); None: nothing ever was.
+
+    Work on a page that went bad writes it anew with what is wrong in it, and from then on its sum is right. So what was
+    found stays, with its page.
+    """
+    kept = {one.code: one.text for one in findings(db)}.get(BAD_PAGE)
+    before = None if kept is None else kept.removesuffix(f" {NOT_SEEN}")
+    if wrong is None:
+        return None if before is None else f"{before} {NOT_SEEN}"
+    if before is None or wrong in before:
+        return before or wrong
+    return f"{wrong} Before: {before}"[:LONGEST]
 
 
 def differs(db: sqlite3.Connection, code: str, text: str | None) -> bool:

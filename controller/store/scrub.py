@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from config.clock import steady
 from controller.store.failures import is_fatal
@@ -22,16 +23,23 @@ REST = 9.0
 """How many times as long as it worked it rests: nobody is to feel it."""
 
 
+class Looked(NamedTuple):
+    """What a pass found, in sentences: what is wrong with the file, and why it could not be read, which may pass."""
+
+    wrong: str | None = None
+    unreadable: str | None = None
+
+
 class Scrub(threading.Thread):
     """One pass over pages and structure at the start, then one a day, until it is told to end.
 
-    `wrong` is what the last pass found, in a sentence; `passes` counts those that found nothing.
+    `last` is what the last pass found; `passes` counts those that found nothing.
     """
 
     def __init__(self, sums: Sums, found: Callable[[], None], every_s: float = EVERY_S, rest: float = REST) -> None:
         """`found` is called, from this thread, after each pass."""
         super().__init__(name="scrub", daemon=True)
-        self.wrong: str | None = None
+        self.last: Looked | None = None
         self.passes = 0
         self._sums, self._found, self._every_s, self._rest = sums, found, every_s, rest
         self._ending = threading.Event()
@@ -41,20 +49,15 @@ class Scrub(threading.Thread):
         """Until `end`."""
         while not self._ending.is_set():
             try:
-                self._pass(self._look())
+                self._pass(Looked(self._look()))
             except OSError as error:
-                self._pass(f"The database cannot be read: {error}. {REMEDY}")
+                self._pass(Looked(unreadable=f"The database cannot be read: {error}."))
                 self._ending.wait(AGAIN_S)
             except (sqlite3.Error, Unreadable) as error:  # locked, no memory: no damage
                 log.warning("the check of the database was cut off and is begun anew: %s", error)
                 self._ending.wait(AGAIN_S)
             else:
                 self._ending.wait(self._every_s)
-
-    @property
-    def news(self) -> str | None:
-        """What the last pass found; empty: nothing; None: there was none yet."""
-        return self.wrong or ("" if self.passes else None)
 
     def end(self) -> None:
         """Stop and wait for it."""
@@ -65,15 +68,16 @@ class Scrub(threading.Thread):
         if self.is_alive():
             self.join()
 
-    def _pass(self, wrong: str | None) -> None:
-        if wrong is not None:
-            log.critical("%s", wrong)
-            self.wrong = wrong
+    def _pass(self, looked: Looked) -> None:
+        said = looked.wrong or looked.unreadable
+        if said is not None:
+            log.critical("%s", said)
         elif self._ending.is_set():
             return
         else:
-            self.wrong, self.passes = None, self.passes + 1
+            self.passes += 1
             self._sums.keep()
+        self.last = looked
         self._found()
 
     def _look(self) -> str | None:

@@ -209,6 +209,7 @@ SCENES: dict[str, Scene] = {
     "floor.put": lambda _: PLAN,
     "box.drain": lambda _: {"reason": "an update"},
     "box.undrain": lambda _: {},
+    "box.accept_damage": lambda _: {"reason": "no backup from before"},
     "asset.put": _asset(sealed=SEALED, note="yearly change"),
     "asset.delete": _asset(),
     "schedule.put": _schedule(name="T", deployment="d", zone="UTC", every_s=60),

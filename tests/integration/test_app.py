@@ -1,5 +1,6 @@
 """The controller's process: killed at the worst moment, on a full disk, started twice, told to end."""
 
+import errno
 import json
 import os
 import signal
@@ -20,7 +21,9 @@ from config.certificates import Authority
 from config.settings import PART_VARIABLE, ServeSettings, load
 from controller.app import Controller
 from controller.client import Client, ControllerDown, NoAnswer
+from controller.store import findings
 from controller.store.scrub import Scrub
+from controller.store.sums_file import put
 from schemas.topics import Topics
 from tests.conftest import Broker
 from tests.integration.test_broker import Someone
@@ -298,6 +301,25 @@ def test_a_page_that_goes_bad_while_it_runs_is_found_and_said(
         what = "select code from findings"
         wait_for(lambda: rows(settings.data_dir, what) == [("store.damaged",)], 20, "the finding")
         second.end()
+        noted = rows(settings.data_dir, "select text from findings")[0][0]
+        with controller.store.sums._lock:  # as if work had written the page anew, with what is wrong in it
+            bad = int(noted.split()[1])
+            put(controller.store.sums.sums, bad, controller.store.sums._pages.sum(bad))
+        controller.scrub = third = Scrub(controller.store.sums, controller._hurry)
+        third.start()
+        seen_no_more = [(f"{noted} {findings.NOT_SEEN}",)]
+        wait_for(lambda: rows(settings.data_dir, "select text from findings") == seen_no_more, 20, "the third look")
+        third.end()
+        client = Client(settings.data_dir)
+        assert _damaged(client)
+        client.call("box.accept_damage", {"reason": "no backup from before"})
+        controller._hurry()
+        wait_for(lambda: not _damaged(client), 20, "a person has accepted it")
+        assert rows(settings.data_dir, what) == []
+        ((why,),) = rows(settings.data_dir, "select why from events where event = 'damage_accepted'")
+        assert why.startswith(f"no backup from before; accepted: {noted}")
+        audit = "select why from audit where action = 'box.accept_damage'"
+        assert rows(settings.data_dir, audit) == [("no backup from before",)]
     assert "of the database is not what was written" in caplog.text
 
 
@@ -309,3 +331,40 @@ def test_a_certificate_that_ends_soon_is_in_health(tmp_path: Path, monkeypatch: 
         health = Client(tmp_path).call("system.health").ok
     assert health is not None
     assert "certificate.ending" in [one["code"] for one in health["reasons"]]
+
+
+def _damaged(client: Client) -> bool:
+    return "store.damaged" in {one["code"] for one in client.call("system.health").ok["reasons"]}  # type: ignore[index]
+
+
+class Ailing(Scrub):
+    """The disk fails once, and then no more."""
+
+    def __init__(self, controller: Controller) -> None:
+        assert controller.store.sums is not None
+        super().__init__(controller.store.sums, controller._hurry)
+        self.fails = threading.Event()
+        self.fails.set()
+
+    def _look(self) -> str | None:
+        if self.fails.is_set():
+            raise OSError(errno.EIO, "Input/output error")
+        return None
+
+
+def test_a_file_that_cannot_be_read_is_said_until_it_can(settings: ServeSettings) -> None:
+    with thread(settings) as controller:
+        first = controller.scrub
+        assert first is not None
+        wait_for(lambda: first.passes, 20, "the first look at the file")
+        first.end()
+        controller.scrub = ailing = Ailing(controller)
+        ailing.start()
+        what = "select code from findings"
+        wait_for(lambda: rows(settings.data_dir, what) == [("store.unreadable",)], 20, "the finding")
+        ailing.end()
+        controller.scrub = better = Ailing(controller)
+        better.fails.clear()
+        better.start()
+        wait_for(lambda: rows(settings.data_dir, what) == [], 20, "its end")
+        better.end()

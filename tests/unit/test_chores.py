@@ -1,5 +1,6 @@
 """What the box does by the clock: when it is due, once, made up for after the box was down, whatever the clock does."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,13 @@ def test_a_box_backs_up_as_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("")
     assert made.done_at() is not None, "a box that has none counts from when it was new"
     assert chores.chores(load(data_dir=tmp_path, backup_cron="")) == []
+
+
+def test_a_backup_of_a_time_that_is_to_come_is_made_again(clocks: Clocks, tmp_path: Path) -> None:
+    (tmp_path / "backup.json").write_text(json.dumps({"good_at": MIDNIGHT + 365 * DAY}))
+    (made,) = chores.chores(load(data_dir=tmp_path, backup_cron="0 3 * * *"))
+    made.command = [sys.executable, "-c", ""]
+    made.look()
+    assert made.due_in() == CATCH_UP_S
+    (tmp_path / "backup.json").write_text(json.dumps({"good_at": MIDNIGHT}))
+    assert made.done_at() == MIDNIGHT == clocks.wall

@@ -10,9 +10,9 @@ import pytest
 
 from config.clock import Instant
 from controller import degraded
-from controller.backups import State
+from controller.backups import State, good_at
 from controller.degraded import CODES, ClockWatch, Condition, Degraded
-from controller.system import backup_is_late
+from controller.system import backup_is_late, of_backups
 from schemas.due import Timing
 from web.console.troubles import TROUBLES
 
@@ -105,3 +105,23 @@ def test_a_backup_is_late_when_two_moments_have_passed() -> None:
     assert backup_is_late(NIGHTLY, old, 0) == "There was no backup for 5 days."
     assert backup_is_late(NIGHTLY, State(), now - DAY_US // 2) is None, "a box that is new"
     assert backup_is_late(NIGHTLY, State(), now - 3 * DAY_US) is not None
+
+
+def test_a_backup_of_a_time_that_is_to_come_is_of_unknown_age() -> None:
+    """A clock that was a year ahead for one night must not keep the box from saying anything for a year."""
+    now = time.time_ns() // 1000
+    ahead = State(good_at=now + 365 * DAY_US)
+    (told,) = of_backups(ahead, NIGHTLY, 0)
+    assert told.code == "backup.old"
+    assert told.since is None
+    assert good_at(ahead, now) is None
+    corrected = State(good_at=now + 2_000_000)
+    assert not list(of_backups(corrected, NIGHTLY, 0)), "a time service corrects by seconds"
+    assert good_at(corrected, now) == corrected.good_at
+
+
+def test_artifacts_that_a_backup_had_to_leave_out_are_told_until_one_has_all() -> None:
+    (told,) = of_backups(State(good_at=5, artifacts_lost=2), None, 0)
+    assert (told.code, told.since) == ("artifacts.damaged", 5)
+    assert "2 artifacts" in told.message
+    assert not list(of_backups(State(good_at=5), None, 0))

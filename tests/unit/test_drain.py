@@ -1,9 +1,10 @@
-"""The box drained: what runs goes on, nothing starts, over restarts, until it is taken back."""
+"""The box drained: what runs goes on, nothing starts, over restarts, until it is taken back; and damage accepted."""
 
 from pathlib import Path
 
 import pytest
 
+from controller.store import findings
 from schemas.commands import Frame
 from tests.fakes.box import Box
 from tests.fakes.yard import Yard, running
@@ -66,4 +67,18 @@ def test_the_api_says_who_and_what_still_runs(tmp_path: Path) -> None:
     assert box.ask("GET", "/drain", **viewer).status_code == 200
     operator = {"Authorization": f"Bearer {box.token('o', 'operator')}"}
     assert box.ask("POST", "/drain", **operator).status_code == 403
+    box.close()
+
+
+def test_who_accepts_damage_is_an_administrator_and_on_record(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    findings.add(box.yard.connection, findings.BAD_PAGE, "Page 7 is bad.", 1)
+    operator = {"Authorization": f"Bearer {box.token('o', 'operator')}"}
+    assert box.ask("POST", "/accept-damage", {}, **operator).status_code == 403
+    assert findings.findings(box.yard.connection)
+    for _ in range(2):
+        assert box.ask("POST", "/accept-damage", {"reason": "no backup from before"}).status_code == 204
+    assert not findings.findings(box.yard.connection)
+    told = [(e["event"], e["who"], e["why"]) for e in box.yard.rows("events") if e["topic"] == "system"]
+    assert told == [("damage_accepted", "token:local", "no backup from before; accepted: Page 7 is bad.")]
     box.close()

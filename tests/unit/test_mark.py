@@ -189,3 +189,20 @@ def test_a_finding_keeps_its_moment_when_its_words_change(store: Store) -> None:
     findings.put(store.db, findings.BAD_PAGE, "page 4", US + 9)
     assert findings.findings(store.db) == [(findings.BAD_PAGE, "page 4", US)]
     assert not findings.differs(store.db, findings.BAD_PAGE, "page 4")
+
+
+def test_damage_stands_with_its_page_though_it_is_seen_no_more(store: Store) -> None:
+    """Work on a page that went bad gives it a sum that is right, with what is wrong in it."""
+
+    def look(wrong: str | None) -> str | None:
+        findings.put(store.db, findings.BAD_PAGE, findings.lasting(store.db, wrong), US)
+        return findings.findings(store.db)[0].text if findings.findings(store.db) else None
+
+    assert look(None) is None
+    assert look("Page 3 is bad.") == "Page 3 is bad."
+    assert look(None) == look(None) == f"Page 3 is bad. {findings.NOT_SEEN}"
+    assert look("Page 3 is bad.") == "Page 3 is bad."
+    assert look("Page 8 is bad.") == "Page 8 is bad. Before: Page 3 is bad."
+    look(None)
+    assert look("Page 8 is bad.") == "Page 8 is bad. Before: Page 3 is bad."
+    assert len(look("x" * 5000) or "") <= findings.LONGEST

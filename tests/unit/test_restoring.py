@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.serve import check_restored
 from cli.supervisor import NotStarted
-from controller import backups, restoring
+from controller import backup_files, backups, restoring
 from controller.lock import DataLock
 from controller.restoring import CannotRestore
 from controller.store.connection import Store
@@ -27,9 +27,6 @@ def data(tmp_path: Path) -> Path:
     yard.flow()
     yard.submit()
     artifact(yard, b"a picture")
-    uid = yard.rows("artifacts")[0]["uid"]
-    digest = backups.sha256(tmp_path / "artifacts" / place_of(uid))
-    yard.connection.execute("update artifacts set sha256 = ?", (digest,))
     backups.make(tmp_path)
     yard.submit()
     yard.store.close()
@@ -105,21 +102,18 @@ def test_a_box_that_runs_is_left_alone(data: Path) -> None:
     assert jobs(data) == 2
 
 
-@pytest.mark.parametrize("what", ["database", "artifact", "gone", "manifest", "no manifest", "newer", "later form"])
+@pytest.mark.parametrize("what", ["database", "gone", "manifest", "no manifest", "newer", "later form"])
 def test_what_is_not_whole_is_refused_and_nothing_changes(data: Path, what: str) -> None:
     folder = the_backup(data)
     database, manifest = folder / "yardmaster.db", folder / "manifest.json"
     said = json.loads(manifest.read_text())
-    picture = folder / "artifacts" / next(iter(said["artifacts"]["files"]))
     match what:
         case "database":
             flipped = bytearray(database.read_bytes())
             flipped[len(flipped) // 2] ^= 1
             database.write_bytes(flipped)
-        case "artifact":
-            picture.write_bytes(b"b picture")
         case "gone":
-            picture.unlink()
+            database.unlink()
         case "manifest":
             manifest.write_text("{}")
         case "no manifest":
@@ -131,7 +125,7 @@ def test_what_is_not_whole_is_refused_and_nothing_changes(data: Path, what: str)
             copied.db.execute("pragma journal_mode = delete")
             copied.close()
             said["files"]["yardmaster.db"] = {
-                "bytes": database.stat().st_size, "sha256": backups.sha256(database),
+                "bytes": database.stat().st_size, "sha256": backup_files.sha256(database),
             }  # fmt: skip
             manifest.write_text(json.dumps(said))
         case _:
@@ -139,6 +133,25 @@ def test_what_is_not_whole_is_refused_and_nothing_changes(data: Path, what: str)
     with pytest.raises(CannotRestore), restoring.locked(data):
         restoring.check(folder)
     assert jobs(data) == 2
+
+
+@pytest.mark.parametrize("how", ["another byte", "gone", "unreadable"])
+def test_a_damaged_picture_is_left_out_and_named_and_the_box_comes_back(data: Path, how: str) -> None:
+    """A bad sector is in every backup at once, since they share the one file."""
+    (picture,) = (path for path in (the_backup(data) / "artifacts").rglob("*") if path.is_file())
+    if how == "another byte":
+        picture.write_bytes(b"b picture")
+    else:
+        picture.unlink()
+    if how == "unreadable":
+        picture.mkdir()
+    assert restoring.check(the_backup(data)).left_out == [picture.name]
+    arguments = ["restore", str(the_backup(data)), "--data-dir", str(data), "--yes"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert f"1 of its artifacts are damaged or missing and will not be there: {picture.name}" in done.output
+    assert jobs(data) == 1
+    assert not (data / "artifacts" / place_of(picture.name)).exists()
 
 
 LAST_STEP = 25
@@ -165,7 +178,7 @@ def test_one_that_is_cut_off_is_begun_anew(data: Path, step: int, monkeypatch: p
     with monkeypatch.context() as patch:
         for name in ("rename", "rmdir", "replace", "mkdir", "unlink", "open"):
             patch.setattr(Path, name, counting(getattr(Path, name)))
-        patch.setattr(restoring, "link_or_copy", counting(backups.link_or_copy))
+        patch.setattr(restoring, "link_or_copy", counting(backup_files.link_or_copy))
         try:
             put_back(data)
         except Cut:

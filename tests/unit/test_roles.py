@@ -23,7 +23,7 @@ ADMIN = {
     "put_robot", "delete_robot", "put_queue", "delete_queue", "put_flow", "put_deployment", "delete_deployment",
     "put_schedule", "delete_schedule", "put_asset", "delete_asset",
     "put_floor_plan", "list_users", "add_user", "change_user", "delete_user", "list_tokens", "add_token",
-    "revoke_token", "enrol_robot", "revoke_robot", "drain", "undrain",
+    "revoke_token", "enrol_robot", "revoke_robot", "drain", "undrain", "accept_damage",
     "list_audit",
 }  # fmt: skip
 OPEN_BESIDE = {"static", "openapi_document", "sign_in.show_sign_in", "sign_in.sign_in", "sign_in.sign_out"}

@@ -44,6 +44,14 @@ def undrain(call: Call) -> Reply:
     return _switch(call, "box.undrain")
 
 
+@routes.command("POST", "/accept-damage", role="admin", answers={204: None}, body=RobotNote, body_optional=True)
+def accept_damage(call: Call) -> Reply:
+    """Take the database as it is, though it was found damaged, and back it up again."""
+    body = call.body.model_dump(mode="json", exclude_unset=True)
+    done = call.backend.ask("box.accept_damage", body, call.caller, call.key)
+    return Reply(status=204, headers=done.headers)
+
+
 def _switch(call: Call, command: str) -> Reply:
     done = call.backend.ask(command, call.body.model_dump(mode="json", exclude_unset=True), call.caller, call.key)
     return Reply(_drained(call), headers=done.headers)

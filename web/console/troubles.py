@@ -39,7 +39,8 @@ TROUBLES: dict[str, Trouble] = {
         N_("It counts as restored: open jobs are parked, and robots wait until they are heard.."),
     ),
     "store.damaged": Trouble(
-        N_("The database is damaged"), N_("End the box and restore a backup; `yardmaster verify` says what is wrong.")
+        N_("The database is damaged"),
+        N_("It may be seen no more, and be there all the same. End the box and restore a backup from before."),
     ),
     "box.restored": Trouble(
         N_("An older state was restored"),
@@ -76,6 +77,13 @@ TROUBLES: dict[str, Trouble] = {
     "certificate.ending": Trouble(
         N_("A certificate ends soon"),
         N_("Of the box or of a robot: `/api/v1/health` says which, when, and what to do before connections fail."),
+    ),
+    "artifacts.damaged": Trouble(
+        N_("Screenshots or video are damaged or missing"),
+        N_("`yardmaster verify --artifacts` names them. Look at the disk; an older backup may have them."),
+    ),
+    "store.unreadable": Trouble(
+        N_("The database could not be read"), N_("The disk may be failing: look at it, and have a backup elsewhere.")
     ),
 }
 UNKNOWN = N_("Something is wrong with the box")
