@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from cli.own_certificate import only
 from schemas.ids import uuid7
 
 DONE, REFUSED, USAGE, NOT_FOUND, NOT_REACHABLE, ENDED_BADLY, NAME_IN_USE = range(7)
@@ -85,18 +86,20 @@ def read_ready_file(path: Path) -> str:
         raise Refused(NOT_REACHABLE, "box.not_running", f"{path} is not readable: {error}") from error
 
 
-def find_ca_file(url: str | None, data_dir: Path | None) -> str | None:
-    """The authority by which the box is known: as the environment names it, else as a box on this machine says."""
-    if CA_VARIABLE in os.environ:
-        return os.environ[CA_VARIABLE]
-    if url or (data_dir is None and os.environ.get("YARDMASTER_URL")):
-        return None
-    ready = (data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))) / READY
-    try:
-        found = json.loads(ready.read_text(encoding="utf-8")).get("ca_file")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return found if isinstance(found, str) else None
+def find_trust(url: str | None, data_dir: Path | None) -> ssl.SSLContext | bool:
+    """By what the box is known: on this machine by the very certificate that it says it serves, else by an authority.
+
+    The authority is the one that the environment names, else those that the system trusts. Raises `Refused`.
+    """
+    if not url and (data_dir is not None or not os.environ.get("YARDMASTER_URL")):
+        folder = data_dir or Path(os.environ.get("YARDMASTER_DATA_DIR", "var"))
+        try:
+            found = json.loads((folder / READY).read_text(encoding="utf-8")).get("certificate")
+            if isinstance(found, str):
+                return only(found)
+        except (OSError, ValueError, AttributeError):
+            pass  # there is none, which whoever asks for its address says in words
+    return trusted(os.environ.get(CA_VARIABLE))
 
 
 def trusted(ca_file: str | None) -> ssl.SSLContext | bool:
@@ -123,13 +126,18 @@ class Client:
     """One box over HTTP; every method raises `Refused`."""
 
     def __init__(
-        self, url: str, token: str | None = None, *, timeout_s: float = TIMEOUT_S, ca_file: str | None = None
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        trusts: ssl.SSLContext | bool = True,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url
         # A proxy of the company network does not know the box.
         self._http = httpx.Client(
-            base_url=f"{url}/api/v1", headers=headers, timeout=timeout_s, trust_env=False, verify=trusted(ca_file)
+            base_url=f"{url}/api/v1", headers=headers, timeout=timeout_s, trust_env=False, verify=trusts
         )
 
     def __enter__(self) -> Self:

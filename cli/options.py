@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, Refused, find_ca_file, find_token, find_url
+from cli.client import Client, Refused, find_token, find_trust, find_url
 
 Url = Annotated[str | None, typer.Option("--url", help="Address of the box (or YARDMASTER_URL).")]
 DataDir = Annotated[
@@ -73,8 +73,8 @@ def with_desk(function: Callable[..., None]) -> Callable[..., None]:
         shared = {key: given.pop(key) for key in SHARED}
         try:
             token = find_token(shared["token"], shared["url"], shared["data_dir"])
-            trusts = find_ca_file(shared["url"], shared["data_dir"])
-            with Client(find_url(shared["url"], shared["data_dir"]), token, ca_file=trusts) as client:
+            trusts = find_trust(shared["url"], shared["data_dir"])
+            with Client(find_url(shared["url"], shared["data_dir"]), token, trusts=trusts) as client:
                 function(Desk(client, as_json=shared["as_json"]), **given)
         except Refused as refused:
             render(refused, as_json=shared["as_json"])

@@ -170,6 +170,7 @@ def _web(settings: ServeSettings) -> Part:
         settings.data_dir,
         tuple(dict.fromkeys((*LOOPBACK, *map(as_host, hosts)))),
         settings.web_threads,
+        own_addresses=not near,
         zone=settings.time_zone,
         project_id=settings.project_id,
         answer_wait_s=settings.answer_wait_s,

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import psutil
 
-from cli.client import READY, TIMEOUT_S, Client, Refused, find_ca_file, find_token
+from cli.client import READY, TIMEOUT_S, Client, Refused, find_token, find_trust
 from cli.deployment import read_named
 from cli.floor import read_floor
 from cli.flow import read_flow
@@ -94,8 +94,8 @@ class Stage:
 
     def client(self, timeout_s: float = TIMEOUT_S) -> Client:
         """The API of the box, with the command line's own token."""
-        trusts = find_ca_file(None, self.data_dir)
-        return Client(self.url, find_token(None, None, self.data_dir), timeout_s=timeout_s, ca_file=trusts)
+        trusts = find_trust(None, self.data_dir)
+        return Client(self.url, find_token(None, None, self.data_dir), timeout_s=timeout_s, trusts=trusts)
 
     def headers(self) -> dict[str, str]:
         """What a request shows that is made without `client`."""

@@ -16,6 +16,7 @@ import typer
 from cli.chores import Timed
 from cli.main import installed_version
 from cli.notify import READY, STOPPING, Notifier
+from cli.own_certificate import served
 from cli.parts import Part, describe
 from config.certificates import CA, FOLDER
 from config.clock import steady
@@ -49,6 +50,7 @@ class Supervisor:
         self._ready_files = ready_files
         self._stopping = False
         self._written: list[Path] = []
+        self._served: tuple[int | None, str | None] | None = None
 
     def run(self) -> None:
         """Start, watch until SIGTERM or SIGINT, end; raises `NotStarted` when a part does not come up."""
@@ -156,6 +158,7 @@ class Supervisor:
             "mqtts": settings.mqtts,
             "mqtts_certificates": settings.mqtts_certificates,
             "ca_file": str(settings.data_dir / FOLDER / CA) if settings.uses_own_authority else None,
+            "certificate": self._certificate(),
             "topic_prefix": settings.topic_prefix,
             "pid": os.getpid(),
             "version": installed_version(),
@@ -164,6 +167,13 @@ class Supervisor:
             "socket": str(socket_path(settings.data_dir)),
             "data_dir": str(settings.data_dir),
         }
+
+    def _certificate(self) -> str | None:
+        """What the web server read when it started; another may lie there by now."""
+        web = next((part.pid for part in self._parts if part.name == "web"), None)
+        if self._served is None or self._served[0] != web:
+            self._served = (web, served(self._settings))
+        return self._served[1]
 
     # ------------------------------------------------------------ down
     def _end(self) -> None:

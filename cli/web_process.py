@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import signal
 import threading
 from collections.abc import Mapping
@@ -16,6 +17,10 @@ from config.logs import Json, Plain, set_up
 
 KILL_AFTER_S = 3
 """Open streams would hold up the end of the worker for ever."""
+HEADERS_MS = 15_000
+"""A connection that has said no whole request for so long is ended, also one at rest."""
+CONNECTIONS = 4096
+"""Further ones wait outside, so nobody gets in while one machine holds them all; each is a file, and may be fewer."""
 VARIABLE = "YARDMASTER_WEB_SERVER"
 _MAIN_VARIABLE = "YARDMASTER_WEB_MAIN"
 
@@ -61,6 +66,7 @@ def main() -> None:
     """Serve until SIGTERM or the end of standard input."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     settings = ServerSettings.from_environment(os.environ)
@@ -78,6 +84,8 @@ def main() -> None:
         workers=1,
         respawn_failed_workers=False,  # this process ends with its worker, and the supervisor counts that
         blocking_threads=settings.threads,
+        backpressure=_connections(),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MS),
         workers_kill_timeout=KILL_AFTER_S,
         log_level=LogLevels.error,  # it warns about 320 threads, which are meant
         ssl_cert=Path(settings.certificate) if settings.certificate else None,
@@ -85,6 +93,14 @@ def main() -> None:
         ssl_protocol_min=SSLProtocols.tls12,
         log_dictconfig=_log_config(settings),
     ).serve()
+
+
+def _connections() -> int:
+    """How many connections may be open, by the files that this process may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(4 * CONNECTIONS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return min(CONNECTIONS, files // 2)
 
 
 def _end_at_close() -> None:

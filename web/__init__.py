@@ -2,11 +2,13 @@
 
 from flask import Flask
 
+from config.certificates import machine_names
 from controller.client import Client
 from controller.store.queries import Reader
-from web import compat, console, errors, guard
+from web import bodies, compat, console, errors, guard
 from web.api import ROUTES
 from web.backend import EXTENSION, Backend, Commands
+from web.hosts import Hosts
 from web.live import Live
 from web.metrics import WebMetrics
 from web.openapi import document, serve_document
@@ -31,7 +33,9 @@ def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask
         metrics=WebMetrics(),
     )
     app.extensions[EXTENSION].metrics.install(app)
-    guard.install(app, settings.allowed_hosts, behind_proxy=settings.behind_proxy)
+    hosts = Hosts(settings.allowed_hosts, machine_names if settings.own_addresses else None)
+    guard.install(app, hosts, behind_proxy=settings.behind_proxy)
+    bodies.install(app)
     errors.install(app)
     app.extensions[errors.FORMATS] = tuple(compat.FORMATS)
     for route in (*ROUTES, *compat.ROUTES):

@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from schemas.decode import BadJson, check_bounds
 from schemas.ids import uuid7
 from web.errors import ApiError, refused_fields
+from web.hosts import Hosts
 
 MIB = 1024 * 1024
 DEFAULT_BYTES, FLOW_BYTES, BULK_BYTES = MIB, 2 * MIB, 8 * MIB
@@ -35,7 +36,7 @@ _HEADERS = {
 }
 
 
-def install(app: Flask, allowed_hosts: tuple[str, ...], *, behind_proxy: bool = False) -> None:
+def install(app: Flask, allowed: Hosts, *, behind_proxy: bool = False) -> None:
     """Check where requests come from, number them, and answer with headers that keep browsers careful.
 
     Of a proxy that ends TLS the nearest word about address and protocol is believed, and never one about the host: a
@@ -43,7 +44,6 @@ def install(app: Flask, allowed_hosts: tuple[str, ...], *, behind_proxy: bool = 
     """
     if behind_proxy:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)  # type: ignore[method-assign]
-    allowed = frozenset(host.lower() for host in allowed_hosts)
 
     def before() -> None:
         given = request.headers.get("X-Request-Id", "")
@@ -64,7 +64,7 @@ def install(app: Flask, allowed_hosts: tuple[str, ...], *, behind_proxy: bool = 
     app.after_request(after)
 
 
-def check_origin(allowed: frozenset[str]) -> None:
+def check_origin(allowed: Hosts) -> None:
     """A foreign `Host` (a name made to point here) or `Origin` (another site's page) is refused; raises `ApiError`."""
     host = request.headers.get("Host", "").lower()
     if _PORT.sub("", host) not in allowed:

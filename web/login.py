@@ -14,12 +14,15 @@ from controller.store.queries import accounts
 from schemas.commands import Caller
 from web.auth import COOKIE, MAX_TEXT, REMEMBERED_US, REST_US, SECURE_COOKIE, as_caller, known, session_text
 from web.backend import Backend
+from web.bodies import network_of
 from web.errors import ApiError
 
-FREE_BY_NAME, FREE_BY_ADDRESS = 5, 20
-"""So many failures in a row cost no wait; many people may sit behind one address."""
-LONGEST_WAIT_S, FORGOTTEN_S, KEPT = 60.0, 900.0, 10_000
-"""Waits double up to the first; who does not try for the second begins anew; so many names and addresses are kept."""
+FREE_BY_NAME, FREE_BY_ADDRESS, FREE_BY_ALL = 5, 20, 50
+"""So many failures in a row cost no wait: of a name at an address (many people may sit behind one), of an address
+whatever the name, of a name wherever from."""
+LONGEST_WAIT_S, LONGEST_OF_ALL_S, FORGOTTEN_S, KEPT = 60.0, 3.0, 900.0, 10_000
+"""Waits double up to the first, those of a name wherever from up to the second, or others could keep its owner out; who
+does not try for the third begins anew; so many are kept."""
 AT_ONCE, PATIENCE_S = 2, 5.0
 """Passwords that are checked at a time (each takes 64 MiB), and how long a further one waits for its turn."""
 _TURNS = threading.Semaphore(AT_ONCE)
@@ -33,7 +36,9 @@ class _Tries:
 
 
 class Throttle:
-    """Tries by name and by address, in memory: a restart forgives, an attacker cannot cause one.
+    """Tries by name at an address, by address and by name, in memory: a restart forgives, an attacker causes none.
+
+    Only whoever tries at an address waits long there: a name's owner is elsewhere, and comes in within seconds.
 
     A try counts as failed from its beginning, so that many at once are not more than many one after the other.
     """
@@ -43,16 +48,19 @@ class Throttle:
         self._lock = threading.Lock()
 
     def begin(self, name: str, address: str) -> None:
-        """Take a try; raises `ApiError` while name or address have to wait."""
-        now, free = steady(), {f"name:{name}": FREE_BY_NAME, f"from:{address}": FREE_BY_ADDRESS}
+        """Take a try; raises `ApiError` while they have to wait."""
+        now, bounds = steady(), _bounds(name, network_of(address))
         with self._lock:
-            found = {key: self._of(key, now) for key in free}
-            left = max(one.until for one in found.values()) - now
+            found = {key: self._of(key, now) for key in bounds}
+            here, from_here, anywhere = found.values()
+            # Where nobody has tried this name, its owner may be: others with many addresses do not stand before them.
+            left = max(here.until, from_here.until, anywhere.until if here.count else 0.0) - now
             if left <= 0:
                 for key, one in found.items():
+                    free, longest = bounds[key]
                     one.count, one.last = one.count + 1, now
-                    if (over := one.count - free[key]) >= 0:
-                        one.until = now + min(LONGEST_WAIT_S, 2.0 ** (over + 1))
+                    if (over := one.count - free) >= 0:
+                        one.until = now + min(longest, 2.0 ** min(over + 1, 10))
         if left > 0:
             raise too_many(left)
 
@@ -66,12 +74,23 @@ class Throttle:
         return found
 
     def succeeded(self, name: str, address: str) -> None:
-        """Whoever knows the password is not guessing. The address stays under watch, without this try."""
+        """Whoever knows the password is not guessing. Address and name stay under watch, without this try."""
+        here, from_here, anywhere = _bounds(name, network_of(address))
         with self._lock:
-            self._tries.pop(f"name:{name}", None)
-            found = self._tries.get(f"from:{address}")
-            if found is not None:
-                found.count, found.until = found.count - 1, 0.0  # it had waited, or it would not have begun
+            self._tries.pop(here, None)
+            for key in (from_here, anywhere):
+                found = self._tries.get(key)
+                if found is not None:
+                    found.count, found.until = found.count - 1, 0.0  # it had waited, or it would not have begun
+
+
+def _bounds(name: str, network: str) -> dict[str, tuple[int, float]]:
+    """What a try counts against: how many are free, and how long one may have to wait."""
+    return {
+        f"here:{network} {name}": (FREE_BY_NAME, LONGEST_WAIT_S),
+        f"from:{network}": (FREE_BY_ADDRESS, LONGEST_WAIT_S),
+        f"name:{name}": (FREE_BY_ALL, LONGEST_OF_ALL_S),
+    }
 
 
 def too_many(wait_s: float) -> ApiError:

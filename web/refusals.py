@@ -45,9 +45,11 @@ def _not_found(route: Route) -> Iterator[str]:
 def _of_body(route: Route) -> Iterator[str]:
     if route.body is not None:
         yield from ("request.json", "request.depth", "request.length", "request.size", "request.type")
+        yield "request.timeout"
     yield "request.invalid"
     if route.upload:
         yield from ("request.length", "request.size", "request.json", "artifact.size", "artifact.mismatch")
+        yield "request.timeout"
     if "after" in route.query.model_fields:
         yield "page.cursor"
     if route.name == "get_artifact":
@@ -82,6 +84,8 @@ def _of_all(route: Route) -> Iterator[str]:
         yield from ("auth.missing", "auth.invalid", "auth.expired", "auth.role", "auth.csrf")
     if route.name in ("open_session", "change_own_password"):
         yield from ("auth.password", "rate.limited")
+    if route.role == "open" and route.body is not None:
+        yield "request.busy"
     if route.path in ("/stream", "/exports/jobs.csv"):
         yield "stream.full"
     if route.name == "change_own_password":

@@ -19,6 +19,8 @@ class WebSettings:
     data_dir: Path
     allowed_hosts: tuple[str, ...] = LOOPBACK
     threads: int = 320
+    own_addresses: bool = False
+    """Whether it may also be called by every address that its machine has at that moment."""
     zone: str = "UTC"
     """The site's time zone, by its IANA name."""
     project_id: str | None = None

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
+import cli.serve
+import web
+import web.hosts
+from config.settings import ServeSettings
 from tests.fakes.box import Box
+from web import WebSettings, create_app
 from web.api import ROUTES
+from web.hosts import LOOK_EVERY_S, Hosts
 from web.routes import Route
 
 IDS = {
@@ -97,6 +103,42 @@ def test_own_origin_and_names_are_fine(box: Box) -> None:
         {"Host": "LOCALHOST"},
     ):
         assert box.http.get("/api/v1/jobs", headers=headers).status_code == 200
+
+
+def test_an_address_that_the_machine_gets_later_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, machine = [0.0], ["box", "127.0.0.1"]
+    looks: list[float] = []
+    monkeypatch.setattr(web.hosts, "steady", lambda: now[0])
+
+    def look() -> list[str]:
+        looks.append(now[0])
+        return machine
+
+    hosts = Hosts(("localhost",), look)
+    assert "localhost" in hosts
+    assert "evil.example" not in hosts
+    assert not looks, "a name is never looked up"
+    assert "192.168.1.10" not in hosts
+    machine += ["192.168.1.10", "2001:db8::aaaa", "evil.example"]
+    assert "192.168.1.10" not in hosts, "not at every request"
+    now[0] += LOOK_EVERY_S
+    assert all(host in hosts for host in ("192.168.1.10", "[2001:db8::aaaa]", "[2001:db8:0::aaaa]"))
+    assert "evil.example" not in hosts
+    assert "box" not in hosts, "names are those of the start"
+    machine.remove("192.168.1.10")
+    now[0] += LOOK_EVERY_S
+    assert "192.168.1.10" not in hosts, "somebody else's now"
+    assert looks == [0.0, LOOK_EVERY_S, 2 * LOOK_EVERY_S]
+
+
+def test_the_web_of_a_box_on_the_network_knows_its_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a power cut: the address server is slower than the box."""
+    monkeypatch.setattr(cli.serve, "machine_names", lambda: ["box", "localhost", "127.0.0.1", "::1"])
+    for http, status in (("0.0.0.0:8080", 200), ("127.0.0.1:8080", 403)):
+        part = cli.serve._web(ServeSettings(data_dir=tmp_path, http=http))
+        monkeypatch.setattr(web, "machine_names", lambda: ["box", "192.168.1.10"])
+        app = create_app(WebSettings.from_environment(part.environment))
+        assert app.test_client().get("/sign-in", headers={"Host": "192.168.1.10:8080"}).status_code == status
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name)

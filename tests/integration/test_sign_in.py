@@ -11,7 +11,7 @@ from config.credentials import check_password, digest
 from tests.fakes.box import Box
 from tests.fakes.people import HOUR, PAGE, PASSWORD, People, cookie
 from web.errors import ApiError
-from web.login import FREE_BY_ADDRESS, FREE_BY_NAME, LONGEST_WAIT_S
+from web.login import FREE_BY_ADDRESS, FREE_BY_ALL, FREE_BY_NAME, LONGEST_OF_ALL_S, LONGEST_WAIT_S
 
 DAY = 24 * HOUR
 HTML = {"Accept": "text/html"}
@@ -295,6 +295,36 @@ def test_guesses_of_an_address_wait_whatever_the_name(people: People, box: Box) 
     there = box.nobody()
     there.environ_base["REMOTE_ADDR"] = "10.0.0.7"
     assert people.sign_in(there, "ann").status_code == 204
+
+
+def test_guesses_from_elsewhere_do_not_keep_the_owner_out(people: People, box: Box) -> None:
+    """An attacker takes every turn that there is, for an hour; the owner comes in at the first try."""
+    people.add("admin")
+    throttle, taken = web.login.THROTTLE, 0
+    there = box.nobody()
+    there.environ_base["REMOTE_ADDR"] = "10.0.0.7"
+    for second in range(3600):
+        people.wait(1)
+        for n in range(30):
+            try:
+                throttle.begin("admin", f"10.0.1.{n}")
+                taken += 1
+            except ApiError:
+                pass
+        if second % 600 == 599:
+            assert people.sign_in(there, "admin").status_code == 204
+    assert FREE_BY_ALL < taken < 3600 / LONGEST_OF_ALL_S + FREE_BY_ALL + 60, "and is slow, however many addresses"
+    assert people.sign_in(there, "admin", "slip").status_code == 401
+    again = people.sign_in(there, "admin")
+    assert again.status_code == 204 or int(again.headers["Retry-After"]) <= LONGEST_OF_ALL_S + 1
+
+
+def test_guesses_from_elsewhere_do_not_keep_the_owner_from_another_password(people: People) -> None:
+    here = people.browser("ann", "viewer")
+    for _ in range(FREE_BY_NAME):
+        web.login.THROTTLE.begin("ann", "10.0.0.66")
+    body = {"password": PASSWORD, "new": "the next long one"}
+    assert here.put("/api/v1/me/password", json=body, headers=PAGE).status_code == 204
 
 
 def test_many_guesses_at_once_are_not_more_than_one_after_the_other(people: People) -> None:

@@ -10,7 +10,7 @@ UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 NAMES = ("yardmaster.service", "yardmaster-agent@.service")
 WANTED = (
     "Restart=always", "ProtectSystem=strict", "NoNewPrivileges=yes", "KillMode=mixed", "StateDirectory=",
-    "LimitNOFILE=", "TimeoutStopSec=", "UMask=0077",
+    "LimitNOFILE=", "TimeoutStopSec=", "UMask=0077", "Wants=network-online.target", "After=network-online.target",
 )  # fmt: skip
 
 

@@ -6,12 +6,13 @@ from schemas.people import Login, PasswordChange
 from schemas.views import Me
 from web import login
 from web.auth import known
+from web.bodies import NOBODYS_BYTES
 from web.routes import Call, Reply, Routes
 
 routes = Routes()
 
 
-@routes.command("POST", "/session", role="open", answers={204: None}, body=Login, keyed=False)
+@routes.command("POST", "/session", role="open", answers={204: None}, body=Login, max_bytes=NOBODYS_BYTES, keyed=False)
 def open_session(call: Call) -> Response:
     """Sign in: the answer sets the session's cookie.
 

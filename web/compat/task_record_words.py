@@ -54,6 +54,8 @@ _REQUEST: dict[str, str] = {
     "request.length": "缺少请求体或Content-Length",
     "request.size": "请求体过大",
     "request.type": "请求体必须为application/json",
+    "request.timeout": "请求体未及时送达",
+    "request.busy": "同时处理的请求过多,请稍后重试",
 }
 _DOOR: dict[str, str] = {
     "auth.missing": "未认证: 请提供访问令牌",

@@ -66,6 +66,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "user.not_found": (N_("There is no such account"), N_("It was removed, or its name is written differently.")),
     "token.not_found": (N_("There is no such token"), N_("Look at the list again.")),
     "rate.limited": (N_("Too many tries"), N_("Wait a minute, then try again.")),
+    "request.busy": (N_("Too many tries"), N_("Wait a minute, then try again.")),
     "internal": (
         N_("Something went wrong here"),
         N_("Jobs and robots are not affected. The log has more under the number below."),
