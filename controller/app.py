@@ -82,9 +82,18 @@ class Controller:
         self.loop.after_commit = self._after_commit
         self.orphans = Orphans(data_dir)
         report = SystemReport(
-            self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker
+            self.core,
+            self.loop,
+            self.link,
+            self.door,
+            self.database,
+            backup_timing(settings),
+            settings.broker,
+            self.doors.conditions,
         )
-        self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
+        self.loop.reports = {
+            "system.health": report.health, "system.metrics": report.metrics, "doors.state": self.doors.state,
+        }  # fmt: skip
 
     def _watch_over_the_file(self, opening: ExitStack) -> None:
         self.scrub = None if self.store.sums is None else Scrub(self.store.sums, self._hurry)

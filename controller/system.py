@@ -11,7 +11,7 @@ from typing import Any
 from config.clock import instant, steady
 from controller import backups, degraded
 from controller.core import Core
-from controller.degraded import CODES, Condition, Degraded
+from controller.degraded import CODES, Condition, Degraded, Source
 from controller.link import Link
 from controller.loop import Loop
 from controller.metrics import Figures, text
@@ -44,11 +44,14 @@ class SystemReport:
         database: Path,
         backup: Timing | None,
         broker: str,
+        doors: Source,
     ) -> None:
         self._core, self._loop, self._link, self._door, self._database = core, loop, link, door, database
         self._backup, self._broker = backup, broker
         self._began, self._began_us = steady(), time.time_ns() // 1000
-        self._degraded = Degraded((self._of_loop,), (self._of_disk, self._of_backups, self._of_store, self._of_box))
+        self._degraded = Degraded(
+            (self._of_loop, doors), (self._of_disk, self._of_backups, self._of_store, self._of_box)
+        )
         loop.timings.registry.register(Figures(self._counts, self._gauges))
 
     def health(self) -> dict[str, Any]:
