@@ -55,11 +55,21 @@ def _say(backup: Backup, where: Path) -> None:
     for sentence in backup.manifest["wrong"]:
         typer.echo(f"Something was changed in it after it was written: {sentence}", err=True)
     _say_what_is_there(where)
+    _say_strangers(restoring.strangers(backup, where), where)
     closed = restoring.closed_secrets(backup, where)
     if closed:
         typer.echo(
             f"{where / restoring.KEY} cannot open the secrets of: {', '.join(closed)}."
             " Put back the copy that was kept of the key, or set them anew after the restore.",
+            err=True,
+        )
+
+
+def _say_strangers(robots: list[str], where: Path) -> None:
+    if robots:
+        typer.echo(
+            f"{where / 'tls'} has not the authority that signed the certificates of: {', '.join(robots)}. Put back the"
+            " copies that were kept of tls/ca.pem, tls/ca.key and tls/issued before the start, or enrol these robots again.",
             err=True,
         )
 
