@@ -68,8 +68,9 @@ def _say(backup: Backup, where: Path) -> None:
 def _say_strangers(robots: list[str], where: Path) -> None:
     if robots:
         typer.echo(
-            f"{where / 'tls'} has not the authority that signed the certificates of: {', '.join(robots)}. Put back the"
-            " copies that were kept of tls/ca.pem, tls/ca.key and tls/issued before the start, or enrol these robots again.",
+            f"{where / 'tls'} has not the authority that signed the certificates of: {', '.join(robots)}."
+            " Put back the copies that were kept of tls/ca.pem, tls/ca.key and tls/issued before the start,"
+            " or enrol these robots again.",
             err=True,
         )
 
