@@ -27,7 +27,8 @@ from controller.broker import (
     mosquitto_command,
     write_config,
 )
-from controller.doors import OWN_VARIABLE, broker_plan, let_in, write_revoked
+from controller.direct import DATABASE
+from controller.doors import OWN_VARIABLE, broker_plan, let_in, note_start, remember, was_locked, write_revoked
 from controller.store import credentials
 from controller.store.queries import Reader, Unreadable
 
@@ -76,24 +77,57 @@ def prepare(settings: ServeSettings, plan: BrokerPlan) -> None:
 
     Later what was written before has to do: a full disk is no reason for a box without a broker.
     """
-    try:
-        make_certificates(settings)
-        write_config(plan, _robots(settings, plan))
-    except (NotStarted, OSError) as error:
-        if not (plan.folder / CONFIG).exists():
-            raise
-        log.error("the broker starts with what was written for it before: %s", error)
+    is_new = not (plan.folder / CONFIG).exists()
+    for write in (_write_rules, _write_certificates):
+        try:
+            write(settings, plan)
+        except (NotStarted, OSError) as error:
+            if is_new:
+                raise
+            log.error("the broker starts with what was written for it before: %s", error)
 
 
-def _robots(settings: ServeSettings, plan: BrokerPlan) -> Robots:
+def _write_rules(settings: ServeSettings, plan: BrokerPlan) -> None:
     """Who may come in; only the box's own clients if that cannot be read: the controller says more when it can."""
+    robots: Robots = []
     try:
-        with Reader(settings.data_dir / "yardmaster.db").reading() as db:
-            write_revoked(plan, db)
-            return let_in(db, locked=settings.locks_mqtt)
+        with _database(settings).reading() as db:
+            robots = let_in(plan, db, locked=settings.locks_mqtt)
+            remember(plan, db)
     except Unreadable as error:
         log.error("who may come in cannot be read: %s", error)
-        return []
+    write_config(plan, robots)
+
+
+def _write_certificates(settings: ServeSettings, plan: BrokerPlan) -> None:
+    make_certificates(settings)
+    try:
+        with _database(settings).reading() as db:
+            note_start(plan, write_revoked(plan, db))
+    except Unreadable as error:
+        log.error("which certificates were revoked cannot be read: %s", error)
+    except ValueError as error:
+        raise NotStarted(f"the list of revoked certificates cannot be made: {error}") from error
+
+
+def _database(settings: ServeSettings) -> Reader:
+    return Reader(settings.data_dir / DATABASE)
+
+
+def check_doors(settings: ServeSettings) -> None:
+    """A door that was locked stays so: raises `NotStarted` where the broker cannot ask for credentials.
+
+    Call it when the database is there and up to date.
+    """
+    if settings.broker != "amqtt":
+        return
+    with _database(settings).reading() as db:
+        locked = was_locked(settings.data_dir, db)
+    if locked:
+        raise NotStarted(
+            "robots of this box have credentials, and the broker for demonstrations cannot ask for them: anybody could"
+            " come in. Install mosquitto (or name it in YARDMASTER_MOSQUITTO), and leave `broker` at auto or mosquitto"
+        )
 
 
 def make_certificates(settings: ServeSettings, *, renew: bool = False) -> None:
@@ -136,7 +170,7 @@ def _authority(settings: ServeSettings) -> Authority:
 def _robots_have_certificates(settings: ServeSettings) -> bool:
     """As far as anybody knows; a database that cannot be read may know of some."""
     try:
-        with Reader(settings.data_dir / "yardmaster.db").reading() as db:
+        with _database(settings).reading() as db:
             return bool(issued.serials(settings.data_dir / FOLDER) or credentials.certificates(db))
     except Unreadable as error:
         log.error("whether robots have certificates cannot be read: %s", error)

@@ -162,9 +162,9 @@ class Client:
         """Change part of a record."""
         return self._ask("PATCH", path, json=body)
 
-    def delete(self, path: str, **query: Any) -> None:
-        """Remove a definition."""
-        self._ask("DELETE", path, params={key: value for key, value in query.items() if value is not None})
+    def delete(self, path: str, **query: Any) -> Any:
+        """Remove a definition, or end something; what was answered."""
+        return self._ask("DELETE", path, params={key: value for key, value in query.items() if value is not None})
 
     def every(self, path: str, *, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
         """Items of a list, page by page, at most `limit` of them."""

@@ -61,6 +61,7 @@ def _say(backup: Backup, where: Path) -> None:
     for sentence in backup.manifest["wrong"]:
         typer.echo(f"It may not be what was written: {sentence}", err=True)
     _say_what_is_there(where)
+    _say_strangers(restoring.strangers(backup, where), where)
     closed = restoring.closed_secrets(backup, where)
     if closed:
         typer.echo(
@@ -79,6 +80,16 @@ def _how_whole(backup: Backup) -> str:
         f"Its database is whole. {len(bad)} of its artifacts are damaged or missing and will not be there:"
         f" {', '.join(bad[:NAMED])}{more}."
     )
+
+
+def _say_strangers(robots: list[str], where: Path) -> None:
+    if robots:
+        typer.echo(
+            f"{where / 'tls'} has not the authority that signed the certificates of: {', '.join(robots)}."
+            " Put back the copies that were kept of tls/ca.pem, tls/ca.key and tls/issued before the start,"
+            " or enrol these robots again.",
+            err=True,
+        )
 
 
 def _say_what_is_there(where: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import show
+from cli.client import REFUSED
 from cli.main import plain_app
 from cli.options import Desk, MustSay, Reason, RobotId, command
 from cli.robot_credential import SECRETS, show_credential, write_credential
@@ -115,6 +116,16 @@ def _few(names: list[str], most: int = 10) -> str:
 
 @command(app, "revoke")
 def revoke(desk: Desk, robot: RobotId, reason: Reason = None) -> None:
-    """End a robot's credential, tokens and connection at once, and give it no more work."""
-    desk.client.delete(f"/robots/{robot}/credential", reason=reason)
-    desk.show(desk.client.get(f"/robots/{robot}"), lambda found: robot_table([found]))
+    """End a robot's credential, tokens and connection, and give it no more work; exit 1: it may still come in."""
+    found = desk.client.delete(f"/robots/{robot}/credential", reason=reason)
+    desk.show(found, _tell_revoked)
+    if not found["shut"]:
+        raise typer.Exit(REFUSED)
+
+
+def _tell_revoked(found: dict[str, Any]) -> None:
+    ended = [found["credential"]] if found["credential"] else []
+    ended += [f"{found['tokens']} token{'' if found['tokens'] == 1 else 's'}"] if found["tokens"] else []
+    typer.echo(f"{found['robot']}: disabled; ended: {' and '.join(ended) or 'nothing'}")
+    for note in found["notes"]:
+        typer.echo(note, err=True)

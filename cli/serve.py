@@ -20,6 +20,7 @@ from cli.broker_part import (
     OwnClients,
     as_host,
     broker_part,
+    check_doors,
     controller_environment,
     http_files,
     own_clients,
@@ -112,6 +113,7 @@ def _supervise(settings: ServeSettings, ready_file: Path | None) -> None:
         settings = _with_ports(with_broker(settings))
         check(settings.data_dir, settings.check_start_s)
         _let_people_in(settings)
+        check_doors(settings)
         show_certificate(settings)
         check_key(settings.data_dir, settings.data_dir / "yardmaster.db")
         files = [settings.data_dir / "ready.json"] + ([ready_file] if ready_file else [])

@@ -80,6 +80,11 @@ class Authority:
         return f"{self.folder / CA} is valid {when} only, and the clock of the box says {now:%Y-%m-%d %H:%M} UTC"
 
     @property
+    def made_us(self) -> int:
+        """When it was made, in UTC microseconds by the clock of that time."""
+        return int((self.certificate.not_valid_before_utc + _SKEW).timestamp()) * 10**6
+
+    @property
     def is_too_early(self) -> bool:
         """It was made while the clock was ahead of what it is now."""
         return self.certificate.not_valid_before_utc > datetime.now(UTC)

@@ -85,9 +85,19 @@ class Controller:
         self.orphans = Orphans(data_dir)
         endings = Endings(shown_by(settings), partial(credentials.ending, self.store.db))
         report = SystemReport(
-            self.core, self.loop, self.link, self.door, self.database, backup_timing(settings), settings.broker, endings
+            self.core,
+            self.loop,
+            self.link,
+            self.door,
+            self.database,
+            backup_timing(settings),
+            settings.broker,
+            quick=(self.doors.conditions,),
+            slow=(endings.conditions,),
         )
-        self.loop.reports = {"system.health": report.health, "system.metrics": report.metrics}
+        self.loop.reports = {
+            "system.health": report.health, "system.metrics": report.metrics, "doors.state": self.doors.state,
+        }  # fmt: skip
 
     def _watch_over_the_file(self, opening: ExitStack) -> None:
         self._noted: Looked | None = None

@@ -28,9 +28,9 @@ def shown_by(settings: ServeSettings) -> tuple[Shown, ...]:
     """Every certificate that others know this box by, as it was set up."""
     folder, found = settings.data_dir / FOLDER, []
     if settings.uses_own_authority:
-        found.append(Shown(folder / SERVER, "The certificate of the box", "start the box again, which renews it"))
+        found.append(Shown(folder / SERVER, "The certificate of the box", "it is renewed by itself; the log says why if not"))
     elif settings.speaks_tls and settings.tls_certificate is not None:
-        remedy = "put a newer one there, and start the box again"
+        remedy = "put a newer one there"
         found.append(Shown(settings.tls_certificate, f"The certificate {settings.tls_certificate}", remedy))
     if settings.uses_own_authority or settings.mqtts_certificates is not None:
         remedy = "the manual says how to change it (Certificates of the box)"
@@ -39,16 +39,13 @@ def shown_by(settings: ServeSettings) -> tuple[Shown, ...]:
 
 
 class Endings:
-    """Looks when each certificate ends.
-
-    What is shown was read when the box was started, so the first end that was read of a file counts until the box is
-    started again: a newer file that nobody has loaded is no remedy yet.
-    """
+    """Looks when each certificate ends; a file that was changed is read anew, since the box shows it soon by itself."""
 
     def __init__(self, shown: Sequence[Shown], robots: Callable[[int], Sequence[Ending]]) -> None:
         """`robots` gives the certificates of robots that end before a moment, in UTC microseconds."""
         self._shown, self._robots = shown, robots
-        self._ends: dict[Path, int] = {}
+        self._ends: dict[Path, tuple[int, int]] = {}
+        """With when the file was changed."""
 
     def conditions(self) -> Iterable[Condition]:
         """At most one, of all that end within 30 days."""
@@ -68,9 +65,10 @@ class Endings:
                 yield f"{shown.name} {_says(ends, now)}: {shown.remedy}."
 
     def _end(self, path: Path) -> int:
-        if path not in self._ends:
-            self._ends[path] = end_of(path)
-        return self._ends[path]
+        changed = path.stat().st_mtime_ns
+        if self._ends.get(path, (0, 0))[0] != changed:
+            self._ends[path] = changed, end_of(path)
+        return self._ends[path][1]
 
     def _of_robots(self, now: int) -> Iterator[str]:
         found = self._robots(now + SOON_US)

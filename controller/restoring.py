@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.certificates import CA, CA_KEY, Authority
+from config.certificates import FOLDER as TLS
 from config.clock import steady
 from config.sealing import load_sealer
 from controller.backup_files import link_or_copy, sha256, sync
@@ -131,6 +133,20 @@ def closed_secrets(backup: Backup, data_dir: Path) -> list[str]:
     head = load_sealer(data_dir).head if (data_dir / KEY).exists() else NO_KEY
     with copying.opened(backup.folder / DATABASE) as db:
         return copying.secrets_of_others(db, head)
+
+
+def strangers(backup: Backup, data_dir: Path) -> list[str]:
+    """Robots whose certificates the authority of this data directory cannot have signed: it is not there, or newer."""
+    folder = data_dir / TLS
+    with copying.opened(backup.folder / DATABASE) as db:
+        robots = copying.certified(db)
+    if not robots or not (folder / CA).exists() or not (folder / CA_KEY).exists():
+        return [robot for robot, _ in robots]
+    try:
+        made_us = Authority.load(folder).made_us
+    except ValueError:  # half of it is another's, and no box starts with that
+        return [robot for robot, _ in robots]
+    return [robot for robot, at in robots if at < made_us]
 
 
 # ---------------------------------------------------------------- doing

@@ -4,15 +4,14 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from config.clock import instant, steady
 from controller import backups, degraded
 from controller.core import Core
-from controller.degraded import CODES, Condition, Degraded
-from controller.ending import Endings
+from controller.degraded import CODES, Condition, Degraded, Source
 from controller.link import Link
 from controller.loop import Loop
 from controller.metrics import Figures, text
@@ -45,13 +44,15 @@ class SystemReport:
         database: Path,
         backup: Timing | None,
         broker: str,
-        endings: Endings,
+        *,
+        quick: Sequence[Source] = (),
+        slow: Sequence[Source] = (),
     ) -> None:
         self._core, self._loop, self._link, self._door, self._database = core, loop, link, door, database
         self._backup, self._broker = backup, broker
         self._began, self._began_us = steady(), time.time_ns() // 1000
-        slow = (self._of_disk, self._of_backups, self._of_store, self._of_box, endings.conditions)
-        self._degraded = Degraded((self._of_loop,), slow)
+        slow = (self._of_disk, self._of_backups, self._of_store, self._of_box, *slow)
+        self._degraded = Degraded((self._of_loop, *quick), slow)
         loop.timings.registry.register(Figures(self._counts, self._gauges))
 
     def health(self) -> dict[str, Any]:

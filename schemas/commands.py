@@ -245,10 +245,11 @@ COMMANDS: dict[str, type[Asked]] = {
     "box.accept_damage": RobotNote,
     "system.health": Nothing,
     "system.metrics": Nothing,
+    "doors.state": Nothing,
 }
 """Command name to the type of its arguments."""
 
-QUERIES = frozenset({"job.waiting", "robot.live", "flow.check", "system.health", "system.metrics"})
+QUERIES = frozenset({"job.waiting", "robot.live", "flow.check", "system.health", "system.metrics", "doors.state"})
 """Commands that change nothing: answered at once, without a key."""
 
 

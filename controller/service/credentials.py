@@ -1,7 +1,7 @@
 """What robots show to the broker: a credential is made, replaced, or ended; the secret itself never comes here."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from controller.desk import Desk, Door
 from controller.errors import Refused, invalid, not_found
@@ -49,23 +49,42 @@ class CredentialService:
     def revoke(self, args: RobotRevokeArgs, caller: Caller) -> dict[str, Any]:
         """Neither broker nor API let it in any more, and it gets no work; asking twice is fine."""
         robot = self._robot(args.robot)
-        if end_credential(self.desk, robot.id, caller.name):
+        had = credentials.one(self.desk.db, robot.id)
+        ended = end_credential(self.desk, robot.id, caller.name)
+        if ended.any:
             self.desk.tell("robot", "revoked", caller.name, robot=robot.id, why=args.reason)
-        note = REVOKED if args.reason is None else f"{REVOKED}: {args.reason}"
+        note = _note(args.reason, had=had is not None)
         self.desk.change_robot(robot, enabled=False, drained=False, note=note)
         self.desk.tell("robot", "disabled", caller.name, robot=robot.id, new="disabled", why=note)
-        return {"robot": robot.id}
+        return {"robot": robot.id, **ended._asdict()}
 
 
-def end_credential(desk: Desk, robot: str, who: str) -> bool:
-    """Its password, certificate and tokens open nothing from now on; whether it had any."""
+class Ended(NamedTuple):
+    """What opened something until now: the kind of a credential, and how many tokens."""
+
+    credential: str | None
+    tokens: int
+
+    @property
+    def any(self) -> bool:
+        """Whether there was anything to end."""
+        return self.credential is not None or self.tokens > 0
+
+
+def end_credential(desk: Desk, robot: str, who: str) -> Ended:
+    """Its password, certificate and tokens open nothing from now on; what did."""
     had, us = credentials.one(desk.db, robot), desk.now.utc_us
     tokens = credentials.revoke_tokens(desk.db, robot, who, us)
     if had is None or had["revoked_at"] is not None:
-        return tokens > 0
+        return Ended(None, tokens)
     credentials.revoke(desk.db, robot, who, us)
     desk.doors.add(Door.RELOAD if had["serial"] is None else Door.RESTART)
-    return True
+    return Ended(had["kind"], tokens)
+
+
+def _note(reason: str | None, *, had: bool) -> str | None:
+    """Of a robot that never had a credential none was revoked."""
+    return ": ".join(part for part in (REVOKED if had else None, reason) if part) or None
 
 
 def _kind(args: RobotEnrolArgs) -> str:

@@ -80,7 +80,7 @@ class RobotService:
             raise Refused("request.invalid", "A forced removal needs a reason.")
         for number in list(robot.slots.values()):
             self.moves.force(self.desk.memory.live[number], JobState.FAILED, caller.name, args.reason or "removed")
-        if end_credential(self.desk, robot.id, caller.name):
+        if end_credential(self.desk, robot.id, caller.name).any:
             self.desk.tell("robot", "revoked", caller.name, robot=robot.id, why=args.reason)
         self.desk.change_robot(robot, removed=True, enabled=False)
         self.desk.memory.leave_targets(robot)

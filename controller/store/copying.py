@@ -105,6 +105,16 @@ def still_whole(database: Path, uids: Iterable[str]) -> int:
         return sum(int(db.execute(sql, (uid,)).fetchone()[0]) for uid in uids)
 
 
+def certified(db: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Robots that come in by a certificate, and when it was made in UTC microseconds; none in a very old database."""
+    if db.execute("select 1 from sqlite_master where name = 'credentials'").fetchone() is None:
+        return []
+    rows = db.execute(
+        "select robot, made_at from credentials where serial is not null and revoked_at is null order by 1"
+    )
+    return [(row["robot"], row["made_at"]) for row in rows]
+
+
 def secrets_of_others(db: sqlite3.Connection, head: bytes) -> list[str]:
     """Assets, and deployments with secrets of their own, that a key (by the head of what it seals) cannot open."""
     rows = db.execute(

@@ -27,7 +27,17 @@ from schemas.views.definitions import (
     FlowRow,
     Health,
 )
-from schemas.views.fleet import HeldAttempt, Hold, NewCredential, Queue, QueuePage, Robot, RobotPage, UnknownRobot
+from schemas.views.fleet import (
+    HeldAttempt,
+    Hold,
+    NewCredential,
+    Queue,
+    QueuePage,
+    Revoked,
+    Robot,
+    RobotPage,
+    UnknownRobot,
+)
 from schemas.views.floor import FloorPlan
 from schemas.views.jobs import (
     Attempt,
@@ -99,6 +109,7 @@ __all__ = [
     "QueuePage",
     "Reason",
     "ResultTree",
+    "Revoked",
     "Robot",
     "RobotPage",
     "Time",

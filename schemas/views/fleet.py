@@ -82,6 +82,19 @@ class NewCredential(View):
     """Robots without a credential: the broker does not let them in any more."""
 
 
+class Revoked(View):
+    """What a revoke has ended. The robot is disabled in any case."""
+
+    robot: str
+    credential: Literal["password", "certificate"] | None
+    """What opened the broker until now; null: it had none that was still good."""
+    tokens: int
+    """How many of its tokens opened the API until now."""
+    shut: bool
+    """Neither broker nor API let it in any more; else `notes` says what is left to do."""
+    notes: list[str]
+
+
 class Queue(View):
     """A named group of robots and the work that waits for them."""
 

@@ -45,6 +45,7 @@ class CoreClient:
         self.says: dict[str, Any] = {
             "system.health": {"state": "ok", "parts": {"broker": {"state": "ok"}}, "reasons": []},
             "system.metrics": {"text": "# TYPE yardmaster_jobs gauge\nyardmaster_jobs 3.0\n"},
+            "doors.state": {"broker": "locked", "stale": None, "ends_later": False},  # with a broker of its own
         }
         """What is answered as it stands here, and not by the core."""
         self._lock = threading.Lock()

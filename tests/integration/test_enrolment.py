@@ -15,7 +15,7 @@ from config.credentials import broker_hash
 from controller.store import credentials
 from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
-from web import WebSettings, create_app
+from web import WebSettings, create_app, revoking
 
 WHERE = "/robots/r1/credential"
 
@@ -84,13 +84,46 @@ def test_revoked_it_is_disabled_and_its_token_opens_nothing(box: Box, robot: Fak
     box.must("POST", WHERE, {}, 201)
     token = {"X-Auth-Token": box.token("of r1", "robot", "r1")}
     assert box.nobody().get("/api/v1/me", headers=token).status_code == 403, "known, but this is not for robots"
-    assert box.ask("DELETE", f"{WHERE}?reason=stolen").status_code == 204
+    assert box.must("DELETE", f"{WHERE}?reason=stolen") == {
+        "robot": "r1", "credential": "password", "tokens": 1, "shut": True, "notes": [],
+    }  # fmt: skip
     refused: Any = box.nobody().get("/api/v1/me", headers=token)
     assert (refused.status_code, refused.json["code"]) == (401, "auth.expired")
     shown = box.must("GET", "/robots/r1")
     assert (shown["enabled"], shown["note"]) == (False, "its credential was revoked: stolen")
     assert stored(box) == []
     box.refused("DELETE", "/robots/r9/credential", status=404, code="robot.not_found")
+
+
+@pytest.mark.parametrize(
+    ("doors", "sentence"),
+    [
+        ({"broker": "foreign"}, revoking.FOREIGN),
+        ({"broker": "open"}, revoking.OPEN),
+        ({"stale": "No space left on device"}, revoking.STALE.format(why="No space left on device")),
+    ],
+)
+def test_a_revoke_says_what_it_could_not_end(box: Box, robot: FakeRobot, doors: dict[str, Any], sentence: str) -> None:
+    box.controller.says["doors.state"] |= doors
+    done = box.must("DELETE", f"{WHERE}?reason=stolen")
+    assert done == {
+        "robot": "r1",
+        "credential": None,
+        "tokens": 0,
+        "shut": False,
+        "notes": [revoking.NOTHING, sentence],
+    }
+    shown = box.must("GET", "/robots/r1")
+    assert (shown["enabled"], shown["note"]) == (False, "stolen"), "nothing is said to be revoked that never was"
+    assert [e["event"] for e in box.must("GET", "/robots/r1/events")["items"] if e["event"] == "revoked"] == []
+
+
+def test_a_connection_by_certificate_that_ends_later_is_told(box: Box, robot: FakeRobot) -> None:
+    box.yard.must("robot.enrol", robot="r1", serial="aa", expires_at=1)
+    box.controller.says["doors.state"] |= {"ends_later": True}
+    done = box.must("DELETE", WHERE)
+    assert (done["credential"], done["shut"], done["notes"]) == ("certificate", True, [revoking.LATER])
+    assert revoking.revoked({"robot": "r1", "credential": "password", "tokens": 0}, None).notes == [revoking.UNKNOWN]
 
 
 # ---------------------------------------------------------------- the files for its agent

@@ -8,14 +8,24 @@ from typing import Any
 import pytest
 
 from cli import broker_part
-from cli.broker_part import as_host, controller_environment, http_files, make_certificates, own_clients, prepare
+from cli.broker_part import (
+    as_host,
+    check_doors,
+    controller_environment,
+    http_files,
+    make_certificates,
+    own_clients,
+    prepare,
+)
 from cli.supervisor import NotStarted
 from config import certificates
 from config.certificates import Authority
 from config.settings import PART_VARIABLE, ServeSettings
 from controller.broker import CONFIG, PASSWORDS, RULES
-from controller.direct import has_people
-from controller.doors import OWN_VARIABLE, broker_plan
+from controller.direct import DATABASE, has_people
+from controller.doors import LOCKED, OWN_VARIABLE, broker_plan
+from controller.store import credentials
+from controller.store.connection import Store
 
 
 def settings(folder: Path, **more: Any) -> ServeSettings:
@@ -76,6 +86,36 @@ def test_on_a_full_disk_the_broker_starts_with_what_it_had(tmp_path: Path, monke
     monkeypatch.setattr(broker_part, "write_config", full)
     prepare(given, plan)
     assert (plan.folder / CONFIG).read_text() == before
+
+
+def test_a_door_that_was_locked_needs_a_broker_that_asks(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    demonstrations = given.model_copy(update={"broker": "amqtt"})
+    check_doors(demonstrations)
+    (tmp_path / LOCKED).touch()
+    with pytest.raises(NotStarted, match="Install mosquitto"):
+        check_doors(demonstrations)
+    check_doors(given)
+    (tmp_path / LOCKED).unlink()
+    store = Store.open(tmp_path / DATABASE)
+    with store.transaction():
+        credentials.put(store.db, "r1", "x", None, None, "ann", 1)
+    store.close()
+    with pytest.raises(NotStarted):
+        check_doors(demonstrations)
+    prepare(given, broker_plan(given, {}))
+    assert (tmp_path / LOCKED).exists(), "what a box from before the mark has in its database is remembered"
+
+
+def test_a_broken_authority_does_not_keep_old_passwords(tmp_path: Path) -> None:
+    given = settings(tmp_path, mqtts_certificates="127.0.0.1:8884")
+    plan = broker_plan(given, {"yardmaster": "first"})
+    prepare(given, plan)
+    assert (plan.folder / "revoked-at-start").exists()
+    (tmp_path / "tls" / "ca.key").write_text("damaged")
+    plan = broker_plan(given, {"yardmaster": "second"})
+    prepare(given, plan)
+    assert (plan.folder / PASSWORDS).read_text() == "yardmaster:second\n"
 
 
 def test_certificates_are_made_where_they_are_wanted(tmp_path: Path) -> None:

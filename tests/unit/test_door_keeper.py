@@ -8,13 +8,13 @@ import pytest
 from cryptography import x509
 
 from config import issued
-from config.certificates import Authority
+from config.certificates import Authority, Signed
 from config.credentials import broker_hash
 from config.settings import Address
 from controller import doors
 from controller.broker import PASSWORDS, RULES, BrokerPlan, Tls, tell_mosquitto, write_config
 from controller.desk import Door
-from controller.doors import AGAIN_S, RESTART_EVERY_S, RETRY_S, DoorKeeper, write_revoked
+from controller.doors import AGAIN_S, LOCKED, RESTART_EVERY_S, RETRY_S, DoorKeeper, let_in, note_start, write_revoked
 from schemas.topics import Topics
 from tests.fakes.yard import Yard
 
@@ -167,6 +167,94 @@ def test_a_box_from_before_the_record_begins_it_from_its_database(tmp_path: Path
     assert listed(plan) == {"aa", "bb"}
 
 
+class Certificates(Scene):
+    """A scene whose broker listens for certificates."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder / "broker", monkeypatch)
+        self.plan, self.authority = tls_plan(folder), Authority.load(folder / "tls")
+        self.next_controller()
+
+    def next_controller(self) -> None:
+        """The process begins anew; what it had in mind is gone."""
+        self.yard.core.desk.doors.clear()
+        self.keeper = DoorKeeper(self.plan, self.yard.core.desk, self.link, locked=False)
+
+    def broker_starts(self) -> None:
+        """As the supervisor starts it."""
+        db = self.yard.core.desk.db
+        write_config(self.plan, let_in(self.plan, db, locked=False))
+        note_start(self.plan, write_revoked(self.plan, db))
+
+    def certify(self) -> Signed:
+        made = self.authority.for_robot("r1")
+        self.yard.must("robot.enrol", robot="r1", serial=made.serial, expires_at=made.ends_us)
+        return made
+
+
+def test_an_authority_that_cannot_sign_does_not_keep_a_password_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Certificates(tmp_path, monkeypatch)
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    scene.broker_starts()
+    scene.next_controller()
+    assert scene.after(0) == []
+    assert list(scene.keeper.conditions()) == []
+    key = scene.authority.folder / "ca.key"
+    good = key.read_text()
+    key.write_text("damaged")
+    scene.yard.must("robot.revoke", robot="r1")
+    assert scene.after(0) == [signal.SIGHUP]
+    assert HASH not in scene.text(PASSWORDS)
+    assert [one.code for one in scene.keeper.conditions()] == ["doors.stale"]
+    assert scene.keeper.state()["stale"]
+    assert scene.after(60) == [signal.SIGHUP], "once more, and not again with every try"
+    assert scene.after(60) == []
+    key.write_text(good)
+    scene.after(60)
+    assert list(scene.keeper.conditions()) == []
+    assert scene.keeper.state() == {"broker": "locked", "stale": None, "ends_later": False}
+
+
+def test_a_restart_that_a_controller_owed_is_done_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Certificates(tmp_path, monkeypatch)
+    scene.certify()
+    scene.broker_starts()
+    scene.next_controller()
+    assert scene.after(0) == []
+    scene.certify()  # the one before is refused, and its connection lives on
+    scene.next_controller()
+    assert scene.after(0) == [signal.SIGHUP, signal.SIGTERM]
+    scene.broker_starts()
+    scene.next_controller()
+    assert scene.after(60) == [], "the broker that runs has never let it in"
+
+
+def test_a_restart_that_waits_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Certificates(tmp_path, monkeypatch)
+    for _ in range(2):
+        scene.certify()
+        scene.after(0)
+    assert not scene.keeper.state()["ends_later"]
+    scene.certify()
+    assert scene.after(1) == [signal.SIGHUP]
+    assert scene.keeper.state()["ends_later"]
+
+
+def test_a_door_that_was_locked_is_not_opened_by_an_older_database(scene: Scene) -> None:
+    assert scene.keeper.state()["broker"] == "open"
+    scene.yard.must("robot.enrol", robot="r1", hash=HASH)
+    scene.after(0)
+    assert scene.keeper.state()["broker"] == "locked"
+    older = Yard().core.desk
+    assert let_in(scene.plan, older.db, locked=False) == []
+    scene.plan.folder.with_name(LOCKED).unlink()
+    assert let_in(scene.plan, older.db, locked=False) is None
+
+
 def test_asked_to_lock_it_lets_nobody_in_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(tmp_path / "broker", monkeypatch, locked=True)
     assert scene.after(0) == [signal.SIGHUP]
@@ -179,6 +267,7 @@ def test_a_box_without_a_mosquitto_of_its_own_keeps_no_door(tmp_path: Path) -> N
     yard.core.desk.doors.add(Door.RELOAD)
     keeper.keep()
     assert list(tmp_path.iterdir()) == []
+    assert keeper.state()["broker"] == "foreign"
 
 
 def test_only_our_own_broker_is_signalled(tmp_path: Path) -> None:

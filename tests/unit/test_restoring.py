@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.serve import check_restored
 from cli.supervisor import NotStarted
+from config.certificates import Authority
 from controller import backup_files, backups, restoring
 from controller.lock import DataLock
 from controller.restoring import CannotRestore
+from controller.store import credentials
 from controller.store.connection import Store
 from schemas.artifact import place_of
 from tests.fakes.box import DiskYard
@@ -288,3 +290,33 @@ def test_secrets_that_the_key_cannot_open_are_named(data: Path) -> None:
     assert found == ["asset wifi", "deployment night"]
     shown = CliRunner().invoke(app, ["restore", str(folder), "--data-dir", str(data)], input="n\n")
     assert "cannot open the secrets of: asset wifi, deployment night" in shown.output
+
+
+def test_robots_whose_certificates_nobody_there_has_signed_are_named(
+    data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    authority = Authority.load(data / "tls")
+    store = Store.open(data / "yardmaster.db")
+    with store.transaction():
+        credentials.put(store.db, "agv-1", None, "aa", 1, "ann", authority.made_us + 1)
+        credentials.put(store.db, "agv-2", "hash", None, None, "ann", authority.made_us + 1)
+    store.close()
+    folder = backups.make(data).folder
+    backup = restoring.check(folder)
+    assert restoring.strangers(backup, data) == []
+    elsewhere = tmp_path_factory.mktemp("new machine")
+    assert restoring.strangers(backup, elsewhere) == ["agv-1"]
+    shown = CliRunner().invoke(app, ["restore", str(folder), "--data-dir", str(elsewhere)], input="n\n")
+    assert "certificates of: agv-1." in shown.output
+    assert "tls/ca.key" in shown.output
+    shutil.copytree(data / "tls", elsewhere / "tls")
+    assert restoring.strangers(backup, elsewhere) == []
+    (elsewhere / "tls" / "ca.key").unlink()
+    assert restoring.strangers(backup, elsewhere) == ["agv-1"]
+    shutil.rmtree(elsewhere / "tls")
+    store = Store.open(data / "yardmaster.db")
+    with store.transaction():
+        store.db.execute("update credentials set made_at = ?", (authority.made_us - 60_000_000,))
+    store.close()
+    newer = restoring.check(backups.make(data).folder)
+    assert restoring.strangers(newer, data) == ["agv-1"], "the authority is newer than they are"

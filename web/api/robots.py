@@ -13,8 +13,8 @@ from schemas.commands import Caller
 from schemas.job import Reasoned
 from schemas.robot import Enrol, RobotNote, RobotPut
 from schemas.status import RobotState
-from schemas.views import EventPage, HeldAttempt, NewCredential, Robot, RobotPage, UnknownRobot
-from web import enrolment
+from schemas.views import EventPage, HeldAttempt, NewCredential, Revoked, Robot, RobotPage, UnknownRobot
+from web import enrolment, revoking
 from web.asked import OrderedQuery, ReasonQuery, RemoveQuery, RobotsQuery
 from web.backend import Backend
 from web.errors import invalid, not_found
@@ -213,9 +213,12 @@ def enrol_robot(call: Call) -> Reply:
     return Reply(enrolment.answer(settings, made, name, done.ok["without"], host), 201)
 
 
-@routes.command("DELETE", "/robots/<robot>/credential", role="admin", answers={204: None}, query=ReasonQuery)
+@routes.command("DELETE", "/robots/<robot>/credential", role="admin", answers={200: Revoked}, query=ReasonQuery)
 def revoke_robot(call: Call) -> Reply:
-    """Let it in no more: its credential and its tokens open nothing, its connection ends, and it gets no work."""
+    """Let it in no more: its credential and its tokens open nothing, its connection ends, and it gets no work.
+
+    The answer says what was ended, and what could not be: of another's broker, or of one that could not be told yet.
+    """
     query: ReasonQuery = call.query
-    call.backend.ask("robot.revoke", {"robot": slug(call, "robot")} | query.model_dump(), call.caller)
-    return Reply(status=204)
+    done = call.backend.ask("robot.revoke", {"robot": slug(call, "robot")} | query.model_dump(), call.caller)
+    return Reply(revoking.revoked(done.ok, call.backend.query("doors.state", call.caller)))

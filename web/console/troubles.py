@@ -18,6 +18,10 @@ TROUBLES: dict[str, Trouble] = {
         N_("No robot can be reached"),
         N_("The message broker does not answer. It is started again by itself; robots finish what they hold."),
     ),
+    "doors.stale": Trouble(
+        N_("The broker does not know who may come in"),
+        N_("Who was revoked or enrolled just now may still be let in or kept out. The log of the box says why."),
+    ),
     "store.full": Trouble(
         N_("Nothing can be recorded"),
         N_("The disk is full or broken. Nothing new is accepted until there is room; what runs goes on."),
