@@ -8,6 +8,8 @@ from controller.store import sums_file, wal
 from controller.store.sums_file import UNKNOWN, get, page_sum
 
 REMEDY = "Put a backup in its place with `yardmaster restore`."
+DAMAGED = 3
+"""How a process ends that does not work on this database."""
 SLICE = 256
 """Pages that are read at once."""
 PATIENCE = 5
