@@ -1,16 +1,18 @@
 """The supervisor where things do not go well: a part that cannot be started, a ready file that cannot be written."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from cli import hearing
+from cli import hearing, serve
 from cli.hearing import SILENCES, Hearing
 from cli.parts import Part
 from cli.supervisor import NotStarted, Supervisor
 from config.settings import load
+from controller.frames import socket_path
 from controller.store.pages import Damaged
 from tests.waiting import wait_for
 
@@ -189,3 +191,15 @@ def test_one_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: p
     now[0] = 0.0
     with pytest.raises(NotStarted, match="not up"):
         bring_up(tmp_path, Part("controller", sleeps, is_up=lambda: False, is_starting=lambda: True))
+
+
+def test_a_controller_that_has_not_opened_its_door_is_starting(tmp_path: Path) -> None:
+    parts = {part.name: part for part in serve.parts(load(data_dir=tmp_path, broker="external", station=False))}
+    assert parts["controller"].is_starting()
+    assert not parts["web"].is_starting()
+    assert parts["controller"].hearing is not None
+    assert parts["web"].hearing is not None
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(socket_path(tmp_path)))
+        door.listen()
+        assert not parts["controller"].is_starting(), "its door is open: from here on it has to answer"
