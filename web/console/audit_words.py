@@ -41,6 +41,7 @@ ACTIONS: dict[str, str] = {
     "floor.put": N_("saved the floor plan"),
     "box.drain": N_("drained the box"),
     "box.undrain": N_("let the box give out work again"),
+    "store.accept_pages": N_("took changed pages of the database as they are"),
     "schedule.put": N_("saved a schedule"),
     "schedule.delete": N_("removed a schedule"),
     "schedule.enable": N_("enabled a schedule"),
