@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cli.hearing import Hearing
 from config.clock import steady
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 def _nothing() -> None:
     pass
 
@@ -34,7 +39,7 @@ class Part:
     """One process; `is_up` asks whether it does its work, `grace_s` is what it gets to end by itself.
 
     `prepare` runs before each start: whatever files the process needs are written again, since anybody may have
-    deleted them.
+    deleted them. `is_starting`: it lives and cannot answer yet, which may take long. `hearing` asks it while it runs.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Part:
     is_up: Callable[[], bool] = _always
     grace_s: float = 5.0
     prepare: Callable[[], object] = _nothing
+    is_starting: Callable[[], bool] = _never
+    hearing: Hearing | None = None
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
     _pipe: int | None = None
@@ -65,6 +72,8 @@ class Part:
         finally:
             os.close(reading)
         self._began = steady()
+        if self.hearing is not None:
+            self.hearing.begin()
         log.debug("%s is process %d", self.name, self.process.pid)
 
     @property
@@ -85,6 +94,29 @@ class Part:
         self._clear()
         self.start_at = steady() + wait
         log.warning("%s ended (%s) and is started again in %.1f s", self.name, describe(code), wait)
+
+    def hangs(self) -> bool:
+        """Whether it runs and has not answered for long; asks it when it is time to."""
+        if self.process is None or self.hearing is None:
+            return False
+        self.hearing.ask()
+        return self.hearing.hangs
+
+    @property
+    def is_silent(self) -> bool:
+        """It did not answer the last time."""
+        return self.process is not None and self.hearing is not None and self.hearing.silences > 0
+
+    def asked_in(self) -> float:
+        """Seconds until it is asked again."""
+        return 60.0 if self.process is None or self.hearing is None else self.hearing.due_in()
+
+    def kill(self) -> None:
+        """End one that hangs; it is started again as any that has ended."""
+        if self.process is not None:
+            log.error("%s has not answered for minutes and is killed", self.name)
+            self.process.kill()
+            self.process.wait()
 
     def fail_to_start(self, error: OSError) -> None:
         """It could not even be started: another try follows, later each time."""

@@ -28,6 +28,7 @@ from cli.broker_part import (
     with_broker,
 )
 from cli.chores import chores
+from cli.hearing import ANSWER_S, Hearing
 from cli.parts import Part
 from cli.people import demo_account, first_admin, own_token, show_first_password
 from cli.probes import free_port, port_trouble
@@ -46,15 +47,15 @@ from controller.lock import DataInUse, DataLock
 from controller.owner import become_owner
 from controller.restoring import forget_unbegun, interrupted
 from controller.store.connection import StoreTooNew
-from controller.store.failures import is_of_store
-from controller.store.pages import Damaged
+from controller.store.failures import is_fatal, is_of_store
+from controller.store.pages import DAMAGED, Damaged
 from controller.store.queries import Unreadable
 from web.settings import LOOPBACK, WebSettings
 from web.settings import VARIABLE as WEB_VARIABLE
 
 log = logging.getLogger(__name__)
 
-REFUSED, USAGE, DAMAGED = 1, 2, 3
+REFUSED, USAGE = 1, 2
 _EXPECTED = (DataInUse, NotStarted, BadKey, Unreadable, Damaged, OSError)
 PORT_PATIENCE_S = 5.0
 """The parts of a supervisor that was killed need a moment to notice."""
@@ -98,7 +99,7 @@ def run(settings: ServeSettings, ready_file: Path | None = None) -> int:
         if said is None:
             raise
         typer.echo(f"error: {said}", err=True)
-        return DAMAGED if isinstance(error, Damaged) else REFUSED
+        return DAMAGED if isinstance(error, Damaged) or is_fatal(error) else REFUSED
     return 0
 
 
@@ -162,7 +163,16 @@ def _controller(settings: ServeSettings, own: OwnClients) -> Part:
     client = Client(settings.data_dir, timeout_s=PROBE_S)
     own_broker = settings.broker != "external"  # of an external one the box can only wait to hear
     environment = controller_environment(settings, own)
-    return Part("controller", command, environment, lambda: _decides(client, with_broker=own_broker), grace_s=10)
+    patient = Client(settings.data_dir, timeout_s=ANSWER_S)
+    return Part(
+        "controller",
+        command,
+        environment,
+        lambda: _decides(client, with_broker=own_broker),
+        grace_s=10,
+        is_starting=lambda: _is_away(client),
+        hearing=Hearing(lambda: _decides(patient, with_broker=False)),
+    )
 
 
 def _web(settings: ServeSettings) -> Part:
@@ -191,7 +201,8 @@ def _web(settings: ServeSettings) -> Part:
     )
     environment = {WEB_VARIABLE: web.to_json()} | server.environment()
     command = [sys.executable, "-m", "cli.web_process"]
-    return Part("web", command, environment, lambda: _answers(settings.url), grace_s=8)
+    hearing = Hearing(lambda: _answers(settings.url, ANSWER_S))
+    return Part("web", command, environment, lambda: _answers(settings.url), grace_s=8, hearing=hearing)
 
 
 def _station(settings: ServeSettings, password: str | None) -> Part:
@@ -247,6 +258,17 @@ def _decides(client: Client, *, with_broker: bool) -> bool:
     return health is not None and (not with_broker or health["parts"]["broker"]["state"] == "ok")
 
 
+def _is_away(client: Client) -> bool:
+    """It has not opened its door yet, which it does when it has brought its database up to date."""
+    try:
+        client.call("system.health")
+    except ControllerDown:
+        return True
+    except NoAnswer:
+        return False
+    return False
+
+
 def _declare_station(client: Client) -> bool:
     """The box's own station is no stranger, whatever `auto_accept` says; what people changed about it stays."""
     try:
@@ -258,14 +280,14 @@ def _declare_station(client: Client) -> bool:
     return True
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, within_s: float = PROBE_S) -> bool:
     """Whoever answers at our own port is our own server; its certificate is for others to check."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=PROBE_S, context=ssl._create_unverified_context())  # noqa: S323, SLF001
+        http.client.HTTPSConnection(host, port, timeout=within_s, context=ssl._create_unverified_context())  # noqa: S323, SLF001
         if parts.scheme == "https"
-        else http.client.HTTPConnection(host, port, timeout=PROBE_S)
+        else http.client.HTTPConnection(host, port, timeout=within_s)
     )
     try:
         connection.request("GET", "/api/v1/health", headers={"Host": f"localhost:{port}"})

@@ -22,10 +22,13 @@ from config.certificates import CA, FOLDER
 from config.clock import steady
 from config.settings import ServeSettings
 from controller.frames import socket_path
+from controller.store.pages import DAMAGED, REMEDY, Damaged
 
 log = logging.getLogger(__name__)
 
 START_S = 30.0
+STARTING_S = 3600.0
+"""For one that lives and is still starting: very much may have to be brought up to date, or parked after a restore."""
 LOOK_S = 0.05
 KEPT_RESTARTS = 10
 """Of each part the ready file names so many moments at which it was started again."""
@@ -53,7 +56,10 @@ class Supervisor:
         self._served: tuple[int | None, str | None] | None = None
 
     def run(self) -> None:
-        """Start, watch until SIGTERM or SIGINT, end; raises `NotStarted` when a part does not come up."""
+        """Start, watch until SIGTERM or SIGINT, end.
+
+        Raises `NotStarted` when a part does not come up, `Damaged` when one says that the database is.
+        """
         with contextlib.ExitStack() as closing:
             wake = self._listen_to_signals(closing)
             closing.callback(self._end)
@@ -67,6 +73,7 @@ class Supervisor:
             while not self._stopping:
                 self._wait(wake)
                 self._restart_what_ended()
+                self._end_what_hangs()
                 for chore in self._chores:
                     chore.look()
                 self._notifier.alive()
@@ -89,23 +96,36 @@ class Supervisor:
     def _wait(self, wake: int, most_s: float = 60.0) -> None:
         due = [part.start_at - steady() for part in self._parts if part.process is None]
         due += [chore.due_in() for chore in self._chores]
+        due.append(self._ask_in())
         due.append(self._notifier.due_in())
         ready, _, _ = select.select([wake], [], [], max(0.0, min([most_s, *due])))
         if ready:
             os.read(wake, 4096)
+
+    def _ask_in(self) -> float:
+        """Those behind a silent part are not asked."""
+        due = 60.0
+        for part in self._parts:
+            due = min(due, part.asked_in())
+            if part.is_silent:
+                break
+        return due
 
     # ------------------------------------------------------------ up
     def _bring_up(self, part: Part, wake: int) -> None:
         if self._stopping:
             return
         part.start()
-        limit = steady() + START_S
+        began = limit = steady()
         while not self._stopping and not part.is_up():
             code = part.has_ended()
             if code is not None:
+                _stop_if_damaged(part, code)
                 raise NotStarted(f"{part.name} did not start ({describe(code)}); what it said is above")
-            if steady() > limit:
-                raise NotStarted(f"{part.name} is not up after {START_S:g} s; what it said is above")
+            if part.is_starting() and steady() < began + STARTING_S:
+                limit = steady()
+            if steady() > limit + START_S:
+                raise NotStarted(f"{part.name} is not up after {steady() - began:.0f} s; what it said is above")
             self._wait(wake, LOOK_S)
 
     def _restart_what_ended(self) -> None:
@@ -114,11 +134,21 @@ class Supervisor:
             if part.process is None and steady() >= part.start_at:
                 self._start_again(part)
                 changed = True
-            elif part.has_ended() is not None:
+            elif (code := part.has_ended()) is not None:
+                _stop_if_damaged(part, code)
                 part.put_off()
                 changed = True
         if changed and not self._stopping:
             self._write_ready_files()
+
+    def _end_what_hangs(self) -> None:
+        """In the order of the parts: who leans on a silent one is not blamed."""
+        for part in self._parts:
+            if part.hangs():
+                part.kill()
+                return
+            if part.is_silent:
+                return
 
     def _start_again(self, part: Part) -> None:
         """What cannot be started now (a full disk, no more processes) is tried again: the other parts go on."""
@@ -185,3 +215,9 @@ class Supervisor:
         for part in sorted(self._parts, key=lambda part: END_ORDER.index(part.name)):
             log.debug("ending %s", part.name)
             part.stop()
+
+
+def _stop_if_damaged(part: Part, code: int) -> None:
+    """Starting again does not help then, and whoever watches over the box has to hear of it; raises `Damaged`."""
+    if part.name == "controller" and code == DAMAGED:
+        raise Damaged(f"The controller has ended, because the database is damaged; what it said is above. {REMEDY}")

@@ -29,9 +29,9 @@ from controller.loop import Loop
 from controller.socket import CommandSocket
 from controller.store import credentials, findings
 from controller.store.connection import Store, StoreTooNew
-from controller.store.failures import is_of_store, is_trouble
+from controller.store.failures import is_fatal, is_of_store, is_trouble
 from controller.store.findings import BAD_PAGE, LOST_TURNS, UNREADABLE
-from controller.store.pages import Damaged
+from controller.store.pages import DAMAGED, Damaged
 from controller.store.scrub import Looked, Scrub
 from controller.store.upkeep import checkpoint
 from controller.system import SystemReport
@@ -46,8 +46,6 @@ FOLD_AT = 1000
 FOLD_REST_S = 0.5
 """Between two folds, however much waits: a full disk refuses one after the other."""
 REFUSED = 1
-DAMAGED = 3
-"""How a process ends that does not work on this database."""
 _CORE_OPTIONS = frozenset(CoreSettings.__dataclass_fields__) & frozenset(ServeSettings.model_fields) - {"auto_accept"}
 
 
@@ -246,18 +244,29 @@ def run(settings: ServeSettings, watched: int | None = None) -> int:
     except Exception as error:
         expected = isinstance(error, (DataInUse, StoreTooNew, Damaged, OSError)) or is_of_store(error)
         log.critical("the controller cannot start: %s", error, exc_info=None if expected else error)
-        return DAMAGED if isinstance(error, Damaged) else REFUSED
+        return DAMAGED if isinstance(error, Damaged) or is_fatal(error) else REFUSED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, controller.stop)
     if watched is not None:
         controller.stop_when_closed(watched)
+    code = 0
     try:
         controller.run()
-    except Exception:
+    except Exception as error:
+        code = DAMAGED if is_fatal(error) else REFUSED
         log.critical("the controller ends because of a defect or a damaged database", exc_info=True)
-        return REFUSED
     finally:
+        closed = _close(controller)
+    return code or closed
+
+
+def _close(controller: Controller) -> int:
+    """What made it end may keep it from closing in order, too; that must not hide the reason."""
+    try:
         controller.close()
+    except Exception as error:
+        log.critical("the controller could not be closed in order", exc_info=True)
+        return DAMAGED if is_fatal(error) else REFUSED
     return 0
 
 

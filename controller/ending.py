@@ -28,7 +28,9 @@ def shown_by(settings: ServeSettings) -> tuple[Shown, ...]:
     """Every certificate that others know this box by, as it was set up."""
     folder, found = settings.data_dir / FOLDER, []
     if settings.uses_own_authority:
-        found.append(Shown(folder / SERVER, "The certificate of the box", "it is renewed by itself; the log says why if not"))
+        found.append(
+            Shown(folder / SERVER, "The certificate of the box", "it is renewed by itself; the log says why if not")
+        )
     elif settings.speaks_tls and settings.tls_certificate is not None:
         remedy = "put a newer one there"
         found.append(Shown(settings.tls_certificate, f"The certificate {settings.tls_certificate}", remedy))

@@ -54,6 +54,8 @@ class Loop:
         self.after_commit: Callable[[], None] = _nothing
         """Comes before every acknowledgement and answer: a door is shut before anybody is told that it is."""
         self.trouble: Trouble | None = None
+        self.damage: str | None = None
+        """What SQLite said when a question met damage; it stands until the box is restored and started."""
         self.defects = 0
         self.ballast = ballast or none()
         self.clock = ClockWatch()
@@ -195,8 +197,10 @@ class Loop:
         for request in queries:
             try:
                 answer = self._answer_query(now, request.frame)
-            except Exception:
+            except Exception as error:
                 log.exception("%s failed", request.frame.command)
+                if is_fatal(error):  # what runs goes on: only a change would make it worse
+                    self.damage = str(error)
                 self.defects += 1
                 answer = Answer(id=request.frame.id, error=INTERNAL)
             self._door.answer(request, answer)

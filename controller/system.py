@@ -84,6 +84,9 @@ class SystemReport:
         elif self._loop.ballast.given_up:
             text = "The disk is full: what runs is still recorded from the reserve, nothing new is accepted."
             yield Condition("store", "store.reserve", text)
+        if self._loop.damage is not None:
+            text = f"SQLite met damage ({self._loop.damage}). End the box and restore a backup."
+            yield Condition("store", "store.damaged", text)
         yield from self._loop.clock.conditions(instant())
 
     def _of_disk(self) -> Iterable[Condition]:

@@ -246,6 +246,14 @@ def open_children(db: sqlite3.Connection, parent: int, parent_attempt: int) -> l
     ).fetchall()
 
 
-def not_ended(db: sqlite3.Connection) -> list[sqlite3.Row]:
-    """Every job that has not ended (after a restore, all of them are looked at once)."""
-    return db.execute("select * from jobs where state not in ('succeeded', 'failed', 'cancelled')").fetchall()
+_OPEN = "state not in ('succeeded', 'failed', 'cancelled')"
+
+
+def park_open(db: sqlite3.Connection) -> None:
+    """Every job that has not ended waits for a person (after a restore)."""
+    db.execute(f"update jobs set version = version + 1, parked = 1 where {_OPEN}")  # noqa: S608 - the words above
+
+
+def open_ids(db: sqlite3.Connection) -> list[int]:
+    """The inner ids of all jobs that have not ended, the oldest first."""
+    return [row[0] for row in db.execute(f"select id from jobs where {_OPEN} order by id")]  # noqa: S608

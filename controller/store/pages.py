@@ -8,6 +8,8 @@ from controller.store import sums_file, wal
 from controller.store.sums_file import UNKNOWN, get, page_sum
 
 REMEDY = "Put a backup in its place with `yardmaster restore`."
+DAMAGED = 3
+"""How a process ends that does not work on this database."""
 SLICE = 256
 """Pages that are read at once."""
 PATIENCE = 5
@@ -16,6 +18,14 @@ PATIENCE = 5
 
 class Damaged(RuntimeError):
     """The database's file is not what was written; the message says which part, and what to do."""
+
+
+def bad_page_at_start(page: int) -> str:
+    """What is said of one while nobody else works on the database: it may have another cause."""
+    return (
+        f"{bad_page(page)} Only if you know that a program that may write (sqlite3 without -readonly) has opened it"
+        " while the box was stopped: `yardmaster verify --accept-pages`."
+    )
 
 
 def bad_page(page: int) -> str:
@@ -73,7 +83,7 @@ def check_head(database: Path) -> None:
     with database.open("rb") as file:
         now = page_sum(file.read(4096))
     if good != {UNKNOWN} and now not in good and not wal.in_any_frame(database, 4096, 1):
-        raise Damaged(bad_page(1))
+        raise Damaged(bad_page_at_start(1))
 
 
 def bad_pages(database: Path) -> Iterator[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from config.clock import steady
 from controller.store import sums_file, wal
-from controller.store.pages import PATIENCE, REMEDY, SLICE, Damaged, PageFile, bad_page
+from controller.store.pages import PATIENCE, REMEDY, SLICE, Damaged, PageFile, bad_page_at_start
 from controller.store.sums_file import UNKNOWN, Batch, SumsFile, get, page_sum, put
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Sums:
         for page, (before, after) in last.changes.items():
             now = self._pages.sum(page)
             if now != after and (now != before and before != UNKNOWN) and page not in covered:
-                raise Damaged(bad_page(page))
+                raise Damaged(bad_page_at_start(page))
             if before != after and not (done and page in covered):
                 (new if now == after else old).add(page)
             put(self.sums, page, now)
@@ -208,7 +208,7 @@ def check_now(sums: Sums, db: sqlite3.Connection, budget_s: float) -> tuple[str 
     while page and steady() < until:
         page, bad = sums.look(page)
         if bad:
-            return bad_page(bad[0]), False
+            return bad_page_at_start(bad[0]), False
     if page:
         return None, False
     db.set_progress_handler(lambda: steady() >= until, 10_000)

@@ -51,7 +51,8 @@ def sums_of(database: Path) -> Path:
     return database.with_name(database.name + "-sums")
 
 
-def _log_of(database: Path) -> Path:
+def log_of(database: Path) -> Path:
+    """What changed since its table was written."""
     return database.with_name(database.name + "-sums-log")
 
 
@@ -93,7 +94,7 @@ def _table(raw: bytes) -> tuple[int, bytearray]:
 
 def _batches(database: Path) -> Iterator[Batch]:
     with contextlib.suppress(FileNotFoundError):
-        raw, at = _log_of(database).read_bytes(), 0
+        raw, at = log_of(database).read_bytes(), 0
         while at + _BATCH.size <= len(raw):
             number, salts, frames, pages, count = _BATCH.unpack_from(raw, at)
             end = at + _BATCH.size + count * _CHANGE.size
@@ -131,7 +132,7 @@ class SumsFile:
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._log = os.open(_log_of(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._log = os.open(log_of(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def append(self, batch: Batch) -> None:
         """On the disk when this returns, which is before the fold may begin. Raises `OSError`."""

@@ -188,8 +188,7 @@ def resend_restored(patch: Patch) -> None:
     """Assignments of a restored database leave again."""
 
     def park(desk: Desk, _moves: Moves) -> None:
-        for row in jobs.not_ended(desk.db):
-            jobs.change(desk.db, row["id"], parked=1)
+        jobs.park_open(desk.db)
         for robot in desk.memory.robots.values():
             desk.hold(robot, "restored", None, "")
 

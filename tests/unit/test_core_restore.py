@@ -2,6 +2,9 @@
 
 import pytest
 
+from controller.store import events
+from controller.store.pending import Pending
+from controller.store.queries import verify
 from tests.fakes.yard import FakeRobot, Yard, running
 
 
@@ -75,3 +78,50 @@ def test_a_restored_database_parks_everything_until_people_and_robots_have_spoke
     assert yard.state(uid) == "succeeded"
     robot.beat()
     assert robot.last("assign")["attempt"] > 2 * 10**10
+
+
+def test_of_very_many_jobs_each_has_its_move_and_the_chain_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are parked at once and told in portions: a start must not read a million rows into memory."""
+    monkeypatch.setattr("controller.restore.WRITTEN_AT_ONCE", 3)
+    read: list[int] = []
+    write = Pending.write
+
+    def written(pending: Pending) -> None:
+        read.append(len(pending._added.get(events.ADD, [])))
+        write(pending)
+
+    yard = Yard()
+    robot, running_one = running(yard)
+    waiting = [yard.submit() for _ in range(10)]
+    ended = yard.submit()
+    yard.must("job.cancel", job=ended)
+    versions = {row["uid"]: row["version"] for row in yard.rows("jobs")}
+    monkeypatch.setattr(Pending, "write", written)
+    restore(yard)
+    monkeypatch.undo()
+    rows = {row["uid"]: row for row in yard.rows("jobs")}
+    for uid in (running_one, *waiting):
+        assert rows[uid]["parked"] == 1
+        assert rows[uid]["version"] > versions[uid]
+        told = [
+            event for event in yard.rows("events") if event["job"] == rows[uid]["id"] and event["event"] == "parked"
+        ]
+        assert len(told) == 1, uid
+    assert (rows[ended]["parked"], rows[ended]["version"]) == (0, versions[ended])
+    assert max(read) <= 6
+    assert robot.last("control")["do"] == "report_now"
+    assert list(verify.chained(yard.connection, "events", "moves").wrong) == []
+
+
+def test_what_was_offered_when_the_backup_was_made_goes_back_and_its_robot_is_told_to_stop() -> None:
+    yard = Yard()
+    yard.flow()
+    robot = yard.robot("r1")
+    robot.beat()
+    uid = yard.submit()
+    assert yard.state(uid) == "assigned"
+    attempt = robot.last("assign")["attempt"]
+    restore(yard)
+    assert (yard.state(uid), yard.rows("jobs")[0]["parked"]) == ("queued", 1)
+    yard.tick(2)
+    assert (robot.last("cancel")["attempt"], robot.last("cancel")["reason"]) == (attempt, "revoke")

@@ -42,6 +42,7 @@ ACTIONS: dict[str, str] = {
     "box.drain": N_("drained the box"),
     "box.undrain": N_("let the box give out work again"),
     "box.accept_damage": N_("accepted damage of the database"),
+    "store.accept_pages": N_("took changed pages of the database as they are"),
     "schedule.put": N_("saved a schedule"),
     "schedule.delete": N_("removed a schedule"),
     "schedule.enable": N_("enabled a schedule"),
