@@ -1,6 +1,7 @@
 """Backups: folders with a copy of the database and the artifacts, checked before they count; so many are kept."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from controller.store.pages import bad_page, bad_pages
 from controller.store.queries.reader import Unreadable
 from controller.store.sums_file import Unusable
 from schemas.artifact import FOLDER
+
+log = logging.getLogger(__name__)
 
 DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
 STATE = "backup.json"
@@ -73,7 +76,7 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     """
     place = to or data_dir / BACKUPS
     try:
-        made = _make(data_dir, place)
+        made = _made(data_dir, place)
     except BackupFailed as failed:
         _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
         raise
@@ -81,6 +84,17 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     if keep is not None and not made.wrong:
         remove_old(place, keep, made.folder)
     return made
+
+
+def _made(data_dir: Path, place: Path) -> Made:
+    """Whatever it ends by is a backup that failed, and is noted as that."""
+    try:
+        return _make(data_dir, place)
+    except BackupFailed:
+        raise
+    except Exception as error:
+        log.exception("the backup ended because of a defect, or of what a damaged database holds")
+        raise BackupFailed(f"the backup could not be made: {type(error).__name__}: {error}") from error
 
 
 def _make(data_dir: Path, place: Path) -> Made:

@@ -258,6 +258,30 @@ def test_chains_that_do_not_hold_are_told_and_keep_the_older_ones(yard: DiskYard
     assert manifest(changed.folder)["wrong"] == changed.wrong
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update events set who = cast(who as blob) where id = 1",
+        "update chain_days set first = 'x' where book = 'events'",
+    ],
+)
+def test_what_a_flipped_bit_makes_of_a_row_is_told_by_the_backup(yard: DiskYard, change: str) -> None:
+    good = backups.make(yard.folder, keep=1)
+    yard.connection.execute(change)
+    changed = backups.make(yard.folder, keep=1)
+    assert changed.wrong
+    assert backups.found(yard.folder / "backups") == [good.folder, changed.folder]
+
+
+def test_a_defect_is_noted_as_a_failure(yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups.make(yard.folder)
+    monkeypatch.setattr(copying, "facts", {}.__getitem__)
+    with pytest.raises(backups.BackupFailed, match="KeyError"):
+        backups.make(yard.folder)
+    assert backups.state(yard.folder).failed_at is not None
+    assert len(list((yard.folder / "backups").iterdir())) == 2, "the good one and the lock"
+
+
 def test_a_failure_is_noted_until_the_next_one_is_good(yard: DiskYard) -> None:
     (yard.folder / "in the way").write_text("")
     with pytest.raises(backups.BackupFailed, match="cannot be written"):

@@ -1,5 +1,6 @@
 """What is old is cleared away, a little at a time; what anybody still needs stays, and the database tells the truth."""
 
+import errno
 import os
 import time
 from dataclasses import replace
@@ -339,6 +340,31 @@ def test_files_that_no_row_names_are_swept_up(yard: Years, tmp_path: Path) -> No
     orphans = Orphans(tmp_path)
     assert sum(orphans.sweep(yard.connection) for _ in range(256)) == 1
     assert {path.name for path in folder.rglob("*-*")} == {kept, young}
+
+
+def test_what_is_no_file_or_cannot_be_looked_at_is_left(
+    yard: Years, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder among the files ended the controller, again and again."""
+    folder = tmp_path / "artifacts" / "00"
+    (folder / "somebody's").mkdir(parents=True)
+    bad, old = folder / f"{uuid7()[:-2]}00", folder / f"{uuid7()[:-2]}00"
+    for path in (bad, old):
+        path.write_bytes(b"x")
+    for path in (bad, old, folder / "somebody's"):
+        os.utime(path, (time.time() - 2 * YOUNG_S,) * 2)
+    real = Path.unlink
+
+    def failing(path: Path, missing_ok: bool = False) -> None:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", failing)
+    assert Orphans(tmp_path).sweep(yard.connection) == 1
+    assert {path.name for path in folder.iterdir()} == {bad.name, "somebody's"}
+    monkeypatch.setattr(Path, "iterdir", lambda _path: failing(bad))
+    assert Orphans(tmp_path).sweep(yard.connection) == 0
 
 
 def test_a_clock_that_jumps_a_year_clears_nothing_away(yard: Years) -> None:
