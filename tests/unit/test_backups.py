@@ -299,6 +299,72 @@ def test_no_room_is_said_before_anything_is_written(yard: DiskYard, monkeypatch:
     assert backups.found(yard.folder / "backups") == []
 
 
+class Disk:
+    """Room for so many databases beside what is there."""
+
+    def __init__(self, yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.yard, self.place, self.room = yard, yard.folder / "backups", 0.0
+        self.real = shutil.disk_usage(yard.folder)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: self.real._replace(free=self.free()))
+        monkeypatch.setattr(backups, "_ROOM", 0.5)  # the log of the database counts, too
+
+    def free(self) -> int:
+        """A backup that is gone has made room."""
+        size = (self.yard.folder / "yardmaster.db").stat().st_size
+        return int(size * (self.room - len(backups.found(self.place))))
+
+
+@pytest.fixture
+def disk(yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Two backups, and room for as many: all of the log is in the database."""
+    yard.connection.execute("pragma wal_checkpoint(truncate)")
+    found = Disk(yard, monkeypatch)
+    found.room = 10
+    for _ in range(2):
+        backups.make(yard.folder)
+    found.room = 2
+    return found
+
+
+def test_without_room_the_oldest_goes_first_if_it_would_go_anyway(yard: DiskYard, disk: Disk) -> None:
+    old = backups.found(disk.place)
+    made = backups.make(yard.folder, keep=2)
+    assert backups.found(disk.place) == [old[1], made.folder]
+
+
+@pytest.mark.parametrize("keep", [None, 3])
+def test_without_room_none_goes_that_would_have_stayed(yard: DiskYard, disk: Disk, keep: int | None) -> None:
+    old = backups.found(disk.place)
+    with pytest.raises(backups.BackupFailed, match="has room for 0 MB"):
+        backups.make(yard.folder, keep=keep)
+    assert backups.found(disk.place) == old
+
+
+def test_without_room_the_only_good_one_stays(yard: DiskYard, disk: Disk) -> None:
+    good, last = backups.found(disk.place)
+    said = manifest(last)
+    (last / "manifest.json").write_text(json.dumps(said | {"wrong": ["moves: row 1"]}))
+    made = backups.make(yard.folder, keep=1)
+    assert backups.found(disk.place) == [made.folder], "it went when there was another good one"
+    disk.room = 1
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=1)
+    assert backups.found(disk.place) == [made.folder]
+    assert good != made.folder
+
+
+def test_without_room_nothing_goes_in_vain_or_for_what_does_not_hold(yard: DiskYard, disk: Disk) -> None:
+    old = backups.found(disk.place)
+    disk.room = 0
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=2)
+    disk.room = 2
+    yard.connection.execute("update events set who = 'somebody else' where id = 1")
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=2)
+    assert backups.found(disk.place) == old
+
+
 def test_two_at_once_are_refused(yard: DiskYard) -> None:
     place = yard.folder / "backups"
     lock = DataLock.take(place, holder="backup")
