@@ -22,6 +22,8 @@ NICE = 10
 """Whoever waits for an answer goes first."""
 CATCH_UP_S = 120.0
 """A chore that was missed is made up for so long after the start."""
+AGAIN_S = 60.0
+"""One that could not be started is tried again after so long."""
 GRACE_S = 3.0
 
 
@@ -74,9 +76,8 @@ class Chore:
         if self._from_us is None:
             self._begin(now)
         self._from_us = now if self._from_us is None else min(self._from_us, now)
-        if self.due_in() <= 0:
+        if self.due_in() <= 0 and self._begins():
             self._from_us = now
-            self._start()
 
     def _begin(self, now: int) -> None:
         """After a start: what was missed while the box was down is made up for, a moment later."""
@@ -94,6 +95,16 @@ class Chore:
         self.process = None
         (log.info if code == 0 else log.error)("%s ended (%s)", self.name, describe(code))
         return False
+
+    def _begins(self) -> bool:
+        """No memory, no more processes: it stays due, and the box goes on."""
+        try:
+            self._start()
+        except (OSError, subprocess.SubprocessError) as error:
+            log.error("%s cannot be started, which is tried again: %s", self.name, error)
+            self._not_before = steady() + AGAIN_S
+            return False
+        return True
 
     def _start(self) -> None:
         supervisor = os.getpid()

@@ -1,11 +1,13 @@
 """Backups: folders with a copy of the database and the artifacts, checked before they count; so many are kept."""
 
 import json
+import logging
 import os
 import re
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +18,11 @@ from controller.lock import DataInUse, DataLock
 from controller.store import copying
 from controller.store.findings import BAD_PAGE, findings
 from controller.store.pages import bad_page, bad_pages
-from controller.store.queries.reader import Unreadable
+from controller.store.queries.reader import Reader, Unreadable
 from controller.store.sums_file import Unusable
 from schemas.artifact import FOLDER
+
+log = logging.getLogger(__name__)
 
 DATABASE, MANIFEST, BACKUPS = "yardmaster.db", "manifest.json", "backups"
 STATE = "backup.json"
@@ -73,7 +77,7 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     """
     place = to or data_dir / BACKUPS
     try:
-        made = _make(data_dir, place)
+        made = _made(data_dir, place, keep)
     except BackupFailed as failed:
         _note(data_dir, state(data_dir)._replace(failed_at=_now(), why=str(failed)))
         raise
@@ -83,7 +87,18 @@ def make(data_dir: Path, to: Path | None = None, keep: int | None = None) -> Mad
     return made
 
 
-def _make(data_dir: Path, place: Path) -> Made:
+def _made(data_dir: Path, place: Path, keep: int | None) -> Made:
+    """Whatever it ends by is a backup that failed, and is noted as that."""
+    try:
+        return _make(data_dir, place, keep)
+    except BackupFailed:
+        raise
+    except Exception as error:
+        log.exception("the backup ended because of a defect, or of what a damaged database holds")
+        raise BackupFailed(f"the backup could not be made: {type(error).__name__}: {error}") from error
+
+
+def _make(data_dir: Path, place: Path, keep: int | None) -> Made:
     if not (data_dir / DATABASE).exists():
         raise BackupFailed(f"{data_dir} has no database")
     try:
@@ -94,20 +109,20 @@ def _make(data_dir: Path, place: Path) -> Made:
     except OSError as error:
         raise BackupFailed(f"{place} cannot be written: {error.strerror or error}") from error
     try:
-        return _write(data_dir, place)
+        return _write(data_dir, place, keep)
     except (OSError, sqlite3.Error, Unreadable) as error:
         raise BackupFailed(f"the backup could not be written: {error}") from error
     finally:
         lock.release()
 
 
-def _write(data_dir: Path, place: Path) -> Made:
+def _write(data_dir: Path, place: Path, keep: int | None) -> Made:
     began = steady()
     for left in place.glob(f"*{PARTIAL}"):  # of one that was cut off; nobody else is at work, we have the lock
         if _NAME.fullmatch(left.stem) and left.is_dir():
             shutil.rmtree(left)
-    _check_room(data_dir, place)
     unknown = _compare_pages(data_dir / DATABASE)
+    _make_room(data_dir, place, None if unknown else keep)
     draft = place / f"{_free_name(place)}{PARTIAL}"
     draft.mkdir(mode=0o700)
     try:
@@ -128,13 +143,44 @@ def _write(data_dir: Path, place: Path) -> Made:
     )  # fmt: skip
 
 
-def _check_room(data_dir: Path, place: Path) -> None:
+def _make_room(data_dir: Path, place: Path, keep: int | None) -> None:
+    """Where there is none, the oldest go before the new one is made, as they would afterwards; else `BackupFailed`.
+
+    Only as many as help, never the last good one, and none for a database that does not hold: its copy may not be good.
+    """
     database = data_dir / DATABASE
-    log = database.with_name(f"{DATABASE}-wal")
-    wanted = int((database.stat().st_size + (log.stat().st_size if log.exists() else 0)) * _ROOM)
+    log_file = database.with_name(f"{DATABASE}-wal")
+    wanted = int((database.stat().st_size + (log_file.stat().st_size if log_file.exists() else 0)) * _ROOM)
     free = shutil.disk_usage(place).free
-    if free < wanted:
+    going: list[Path] = []
+    for folder in _may_go(place, keep):
+        if free + sum((one / DATABASE).stat().st_size for one in going) >= wanted:
+            break
+        going.append(folder)
+    if free + sum((one / DATABASE).stat().st_size for one in going) < wanted or (going and not _holds(database)):
         raise BackupFailed(f"{place} has room for {free / 1e6:.0f} MB; {wanted / 1e6:.0f} MB are needed")
+    for folder in going:
+        log.warning("%s is removed first: there is no room for a new backup beside it", folder)
+        _remove(folder)
+
+
+def _may_go(place: Path, keep: int | None) -> list[Path]:
+    """Those that a new one would push out, oldest first, but never the last of those that were good when made."""
+    there = found(place)
+    good = [folder for folder in there if not _manifest(folder)["wrong"]]
+    if keep is None or not good:
+        return []
+    return [folder for folder in there[: max(0, len(there) + 1 - max(1, keep))] if folder != good[-1]]
+
+
+def _holds(database: Path) -> bool:
+    """Whether a copy of the database would be good."""
+    with closing(Reader(database).connect()) as db:
+        try:
+            _check_sound(db)
+        except BackupFailed:
+            return False
+        return not copying.broken_chains(db)
 
 
 def _free_name(place: Path) -> str:
@@ -198,25 +244,33 @@ def found(place: Path) -> list[Path]:
     """Finished backups below a folder, oldest name first: folders with a name and a manifest of ours, and no others."""
     if not place.is_dir():
         return []
-    whole = (path for path in place.iterdir() if _NAME.fullmatch(path.name) and _is_ours(path / MANIFEST))
+    whole = (path for path in place.iterdir() if _NAME.fullmatch(path.name) and _is_ours(path))
     return sorted(whole, key=lambda path: (path.name.partition("-")[0], len(path.name), path.name))
 
 
-def _is_ours(manifest: Path) -> bool:
+def _is_ours(folder: Path) -> bool:
     """One that cannot be read, or is of a later version, is not: nothing is removed that is not known for certain."""
     try:
-        said = json.loads(manifest.read_text(encoding="utf-8"))
-        return bool(said["form"] == FORM and DATABASE in said["files"])
+        said = _manifest(folder)
+        return bool(said["form"] == FORM and DATABASE in said["files"] and isinstance(said["wrong"], list))
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _manifest(folder: Path) -> Any:
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
 
 
 def remove_old(place: Path, keep: int, made: Path) -> None:
     """Remove all but so many: the one just made, whatever time it bears, and the newest others; raises `OSError`."""
     others = [folder for folder in found(place) if folder != made]
     for folder in others[: max(0, len(others) + 1 - max(1, keep))]:
-        dead = folder.rename(folder.with_name(f"{folder.name}{PARTIAL}"))  # half of it must not look like one
-        shutil.rmtree(dead)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    dead = folder.rename(folder.with_name(f"{folder.name}{PARTIAL}"))  # half of it must not look like one
+    shutil.rmtree(dead)
 
 
 # ---------------------------------------------------------------- what became of them

@@ -60,7 +60,7 @@ class Core:
     def wake_at(self) -> float:
         """When `tick` is wanted next, on the steady clock."""
         if self.desk.tight:  # what waits for room must not be asked for again and again
-            return self.dispatcher.look_at
+            return min(self.dispatcher.look_at, self.retention.wake_at)
         return min(self.dispatcher.look_at, self.service.batches.wake_at, self.retention.wake_at)
 
     # ------------------------------------------------------------ life of the process

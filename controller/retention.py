@@ -14,6 +14,10 @@ OWN_EVERY_S = 0.05
 """At least so long between two slices; none is in a turn where somebody waits for an answer."""
 ROWS, JOBS, FILES = 200, 20, 20
 """Rows, jobs and files in a slice: each is a few milliseconds."""
+FEW_FILES = 5
+"""In a slice while the disk is full: the room for its commit is scarce."""
+AGAIN_S = 60.0
+"""How long it rests when there was no room even for that."""
 LOW = 0.95
 """A database that is too large is cleared down to such a part of what it may have."""
 HURRY = 4
@@ -33,6 +37,7 @@ class Retention:
         """The database is larger than it may be, and nothing more may go."""
         self._sweep: Iterator[None] | None = None
         self._next_at = math.inf
+        self._tight = False
         self._asked_at = -math.inf
         self._counts: Counter[str] = Counter()
         self._since, self._now_us = 0.0, 0
@@ -50,21 +55,25 @@ class Retention:
     def undo(self) -> None:
         """After a rollback: what was taken is there again, and is found by the next sweep."""
         self.gone.clear()
+        if self.desk.tight:  # others' commits need the room more
+            self._sweep, self._next_at = None, max(self._next_at, self.desk.now.mono + AGAIN_S)
 
     def asked(self) -> None:
         """Somebody waits for an answer in this turn."""
         self._asked_at = self.desk.now.mono
 
     def turn(self) -> None:
-        """Once a turn, in its transaction: at most one slice."""
+        """Once a turn, in its transaction: at most one slice. While the disk is full only what frees it: files."""
         now = self.desk.now.mono
-        if now < self._next_at or now == self._asked_at or self.desk.tight:
+        if self.desk.tight != self._tight:
+            self._tight, self._sweep, self._next_at = self.desk.tight, None, now + OWN_EVERY_S
+        if now < self._next_at or now == self._asked_at:
             return
         self._next_at = now + OWN_EVERY_S
         if self._sweep is None:
             self._counts.clear()
             self._tell_time()
-            self._sweep = self._all()
+            self._sweep = self._artifacts(FEW_FILES) if self._tight else self._all()
         if next(self._sweep, self) is self:
             self._sweep = None
             self._next_at = now + EVERY_S
@@ -130,12 +139,12 @@ class Retention:
             self._counts["log rows"] += n
             yield
 
-    def _artifacts(self) -> Iterator[None]:
+    def _artifacts(self, files: int = FILES) -> Iterator[None]:
         artifacts.forget_open(self.desk.db, self._now_us - UPLOAD_US)
         place: int | None = 0
         while place is not None:
             before = self._before(self.desk.settings.retain_artifacts_days)
-            gone, place = retention.old_artifacts(self.desk.db, place, before, FILES)
+            gone, place = retention.old_artifacts(self.desk.db, place, before, files)
             self.gone += gone
             self._counts["artifacts"] += len(gone)
             yield

@@ -3,11 +3,12 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from controller.store.queries.reader import Reader
-from controller.store.queries.verify import chained
+from controller.store.queries.verify import chained, looked
 
 _COUNTED = ("jobs", "attempts", "events", "reports", "audit", "robots")
 _CHAINED = ("audit", "events")
@@ -84,7 +85,8 @@ def _head(db: sqlite3.Connection, table: str) -> Mapping[str, Any] | None:
 
 def broken_chains(db: sqlite3.Connection) -> list[str]:
     """What the chains over moves and audit say against a copy, a few sentences."""
-    found = (chained(db, "events", "moves"), chained(db, "audit", "audit"))
+    books = (("events", "moves"), ("audit", "audit"))
+    found = [looked(name, db, partial(chained, book=book, name=name)) for book, name in books]
     return [f"{one.name}: {sentence}" for one in found for sentence in one.wrong]
 
 

@@ -258,6 +258,30 @@ def test_chains_that_do_not_hold_are_told_and_keep_the_older_ones(yard: DiskYard
     assert manifest(changed.folder)["wrong"] == changed.wrong
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update events set who = cast(who as blob) where id = 1",
+        "update chain_days set first = 'x' where book = 'events'",
+    ],
+)
+def test_what_a_flipped_bit_makes_of_a_row_is_told_by_the_backup(yard: DiskYard, change: str) -> None:
+    good = backups.make(yard.folder, keep=1)
+    yard.connection.execute(change)
+    changed = backups.make(yard.folder, keep=1)
+    assert changed.wrong
+    assert backups.found(yard.folder / "backups") == [good.folder, changed.folder]
+
+
+def test_a_defect_is_noted_as_a_failure(yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups.make(yard.folder)
+    monkeypatch.setattr(copying, "facts", {}.__getitem__)
+    with pytest.raises(backups.BackupFailed, match="KeyError"):
+        backups.make(yard.folder)
+    assert backups.state(yard.folder).failed_at is not None
+    assert len(list((yard.folder / "backups").iterdir())) == 2, "the good one and the lock"
+
+
 def test_a_failure_is_noted_until_the_next_one_is_good(yard: DiskYard) -> None:
     (yard.folder / "in the way").write_text("")
     with pytest.raises(backups.BackupFailed, match="cannot be written"):
@@ -273,6 +297,72 @@ def test_no_room_is_said_before_anything_is_written(yard: DiskYard, monkeypatch:
     with pytest.raises(backups.BackupFailed, match="room for 0 MB"):
         backups.make(yard.folder)
     assert backups.found(yard.folder / "backups") == []
+
+
+class Disk:
+    """Room for so many databases beside what is there."""
+
+    def __init__(self, yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.yard, self.place, self.room = yard, yard.folder / "backups", 0.0
+        self.real = shutil.disk_usage(yard.folder)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: self.real._replace(free=self.free()))
+        monkeypatch.setattr(backups, "_ROOM", 0.5)  # the log of the database counts, too
+
+    def free(self) -> int:
+        """A backup that is gone has made room."""
+        size = (self.yard.folder / "yardmaster.db").stat().st_size
+        return int(size * (self.room - len(backups.found(self.place))))
+
+
+@pytest.fixture
+def disk(yard: DiskYard, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Two backups, and room for as many: all of the log is in the database."""
+    yard.connection.execute("pragma wal_checkpoint(truncate)")
+    found = Disk(yard, monkeypatch)
+    found.room = 10
+    for _ in range(2):
+        backups.make(yard.folder)
+    found.room = 2
+    return found
+
+
+def test_without_room_the_oldest_goes_first_if_it_would_go_anyway(yard: DiskYard, disk: Disk) -> None:
+    old = backups.found(disk.place)
+    made = backups.make(yard.folder, keep=2)
+    assert backups.found(disk.place) == [old[1], made.folder]
+
+
+@pytest.mark.parametrize("keep", [None, 3])
+def test_without_room_none_goes_that_would_have_stayed(yard: DiskYard, disk: Disk, keep: int | None) -> None:
+    old = backups.found(disk.place)
+    with pytest.raises(backups.BackupFailed, match="has room for 0 MB"):
+        backups.make(yard.folder, keep=keep)
+    assert backups.found(disk.place) == old
+
+
+def test_without_room_the_only_good_one_stays(yard: DiskYard, disk: Disk) -> None:
+    good, last = backups.found(disk.place)
+    said = manifest(last)
+    (last / "manifest.json").write_text(json.dumps(said | {"wrong": ["moves: row 1"]}))
+    made = backups.make(yard.folder, keep=1)
+    assert backups.found(disk.place) == [made.folder], "it went when there was another good one"
+    disk.room = 1
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=1)
+    assert backups.found(disk.place) == [made.folder]
+    assert good != made.folder
+
+
+def test_without_room_nothing_goes_in_vain_or_for_what_does_not_hold(yard: DiskYard, disk: Disk) -> None:
+    old = backups.found(disk.place)
+    disk.room = 0
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=2)
+    disk.room = 2
+    yard.connection.execute("update events set who = 'somebody else' where id = 1")
+    with pytest.raises(backups.BackupFailed, match="has room"):
+        backups.make(yard.folder, keep=2)
+    assert backups.found(disk.place) == old
 
 
 def test_two_at_once_are_refused(yard: DiskYard) -> None:

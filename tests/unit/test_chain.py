@@ -60,6 +60,9 @@ def test_every_move_of_a_job_is_chained() -> None:
         ("delete from chain_days where day = 20001", [5, 6]),
         ("update chain_days set before = 'x' where day = 20001", [5, 0]),
         ("update chain_days set rows = rows + 1 where day = 20000", [0]),
+        ("update events set who = cast(who as blob) where id = 2", [2]),
+        ("update events set data = 9e999 where id = 3", [3]),
+        ("update events set at = cast(at as blob) where id = 1", [1, 2, 0]),
     ],
 )
 def test_what_is_changed_is_found(store: Store, change: str, found: list[int]) -> None:

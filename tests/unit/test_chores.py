@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import chores
-from cli.chores import CATCH_UP_S, Chore
+from cli.chores import AGAIN_S, CATCH_UP_S, Chore
 from config.settings import load
 from schemas.due import Timing
 from tests.waiting import wait_for
@@ -95,6 +95,19 @@ def test_a_clock_that_jumps_makes_it_neither_twice_nor_never(clocks: Clocks, run
     assert runs.look() == 1
     clocks.run(3 * HOUR)
     assert [runs.look() for _ in range(2)] == [2, 2]
+
+
+def test_one_that_cannot_be_started_is_tried_again_and_the_box_goes_on(clocks: Clocks, runs: Runs) -> None:
+    runs.look()
+    clocks.run(3 * HOUR)
+    command, runs.chore.command = runs.chore.command, ["/no such program"]
+    assert runs.look() == 0
+    assert runs.chore.due_in() == AGAIN_S
+    runs.chore.command = command
+    assert runs.look() == 0
+    clocks.run(int(AGAIN_S * 1e6))
+    assert [runs.look() for _ in range(2)] == [1, 1]
+    assert runs.chore.due_in() > HOUR / 1e6
 
 
 def test_it_never_runs_twice_at_once_and_ends_with_the_box(clocks: Clocks, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is old is cleared away, a little at a time; what anybody still needs stays, and the database tells the truth."""
 
+import errno
 import os
 import time
 from dataclasses import replace
@@ -274,6 +275,88 @@ def test_files_that_no_row_names_are_swept_up(yard: Years, tmp_path: Path) -> No
     orphans = Orphans(tmp_path)
     assert sum(orphans.sweep(yard.connection) for _ in range(256)) == 1
     assert {path.name for path in folder.rglob("*-*")} == {kept, young}
+
+
+def test_what_is_no_file_or_cannot_be_looked_at_is_left(
+    yard: Years, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder among the files ended the controller, again and again."""
+    folder = tmp_path / "artifacts" / "00"
+    (folder / "somebody's").mkdir(parents=True)
+    bad, old = folder / f"{uuid7()[:-2]}00", folder / f"{uuid7()[:-2]}00"
+    for path in (bad, old):
+        path.write_bytes(b"x")
+    for path in (bad, old, folder / "somebody's"):
+        os.utime(path, (time.time() - 2 * YOUNG_S,) * 2)
+    real = Path.unlink
+
+    def failing(path: Path, missing_ok: bool = False) -> None:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", failing)
+    assert Orphans(tmp_path).sweep(yard.connection) == 1
+    assert {path.name for path in folder.iterdir()} == {bad.name, "somebody's"}
+    monkeypatch.setattr(Path, "iterdir", lambda _path: failing(bad))
+    assert Orphans(tmp_path).sweep(yard.connection) == 0
+
+
+def full_with_old_files(yard: Years) -> tuple[set[str], str]:
+    """A full disk, old jobs and artifacts on it: ids of the old artifacts, and one that is young."""
+    old = yard.done()
+    files = {artifact(yard, old) for _ in range(retention.FEW_FILES * 2 + 1)}
+    yard.core.tight = True
+    yard.tick()
+    yard.pass_days(11)
+    return files, artifact(yard, old)
+
+
+def while_full(yard: Years) -> None:
+    """Some turns, in each of which only a few files go."""
+    for _ in range(20):
+        before = yard.count("artifacts")
+        yard.tick()
+        assert before - yard.count("artifacts") <= retention.FEW_FILES
+        yard.now += 0.06
+
+
+def test_while_the_disk_is_full_old_files_go_and_nothing_else(yard: Years) -> None:
+    """What is old is room; clearing it away must not wait until there is some."""
+    files, young = full_with_old_files(yard)
+    logs = yard.count("logs")
+    while_full(yard)
+    assert set(yard.core.take_gone()) == files
+    assert [row["uid"] for row in yard.rows("artifacts")] == [young]
+    assert (yard.count("jobs"), yard.count("logs")) == (1, logs)
+    assert yard.core.retention.wake_at > yard.now + 60
+    yard.core.tight = False
+    yard.sweep()
+    assert yard.count("jobs") == 0
+    yard.is_true()
+
+
+def turn_without_room(yard: Years) -> None:
+    """Its commit fails, with what was cleared away in it."""
+    with yard.store.transaction():
+        yard.core.tick(yard.instant())
+        assert yard.core.retention.gone
+        raise KeyError
+
+
+def test_when_there_is_no_room_even_for_that_others_go_first(yard: Years) -> None:
+    files, _ = full_with_old_files(yard)
+    gone, before = yard.core.take_gone(), yard.count("artifacts")
+    yard.now += 0.06
+    with pytest.raises(KeyError):
+        turn_without_room(yard)
+    yard.core.undo()
+    while_full(yard)
+    assert yard.count("artifacts") == before > 1
+    assert yard.core.wake_at > yard.now
+    yard.now += retention.AGAIN_S
+    while_full(yard)
+    assert {*gone, *yard.core.take_gone()} == files
 
 
 def test_a_clock_that_jumps_a_year_clears_nothing_away(yard: Years) -> None:

@@ -52,6 +52,9 @@ def test_a_box_that_is_well_is_well_in_use_and_stopped(yard: DiskYard, tmp_path:
         ("update meta set value = 0 where key = 'count'", "counters", "was not given yet"),
         ("delete from attempts where job = 1", "references", "of block_runs name attempts"),
         ("delete from robots", "references", "which is not there"),
+        ("update events set why = cast('x' as blob) where id = 2", "moves", "row 2"),
+        ("update audit set who = cast(who as blob) where id = 1", "audit", "row 1"),
+        ("update chain_days set first = 'x' where book = 'events'", "moves", "not of its kind"),
         ("insert into audit values (99, 1, 'li', 'admin', null, null, 'a', '', null, null, null, 'x')", "audit", "99"),
     ],
 )

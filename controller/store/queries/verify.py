@@ -52,9 +52,17 @@ def verify(database: Path, *, artifacts: bool = False) -> Iterator[Check]:
 def _with(reader: Reader, name: str, look: Callable[[sqlite3.Connection], Check]) -> Check:
     try:
         with reader.reading() as db:
-            return look(db)
+            return looked(name, db, look)
     except Unreadable as error:
         return Check(name, 0, "rows", [str(error)])
+
+
+def looked(name: str, db: sqlite3.Connection, look: Callable[[sqlite3.Connection], Check]) -> Check:
+    """A check, also of what a flipped bit has made another kind of value."""
+    try:
+        return look(db)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        return Check(name, 0, "rows", [f"a value in it is not of its kind: {error}"])
 
 
 def bounded(name: str, count: int, unit: str, wrong: list[str]) -> Check:
