@@ -1,6 +1,7 @@
 """Bodies that do not come: no thread of the real web server is lost to them, whoever sends them."""
 
 import os
+import resource
 import select
 import socket
 import subprocess
@@ -51,9 +52,11 @@ def _send(port: int, text: str) -> socket.socket:
 
 def _status(made: socket.socket, timeout: float) -> int | None:
     """Of the answer; 0: the connection was ended without one, None: there is none yet."""
-    if not select.select([made], [], [], timeout)[0]:
+    made.settimeout(timeout)
+    try:
+        answer = made.recv(65536)
+    except (TimeoutError, BlockingIOError):
         return None
-    answer = made.recv(65536)
     if answer.startswith(b"HTTP/1.1 503") and b"busy" not in answer and b"html" not in answer:
         raise AssertionError(answer.decode())  # no refusal of this kind: what it says is wanted
     return int(answer.split()[1]) if answer else 0
@@ -85,6 +88,19 @@ def test_a_body_that_does_not_come_keeps_no_thread(box: Box, port: int) -> None:
     assert _status(half, 60) in (0, 408), "nor for headers"
     again = [_begun(port, "/api/v1/session", "Content-Type: application/json") for _ in range(OF_ONE_ADDRESS)]
     assert [_status(one, 0.2) for one in again] == [None] * OF_ONE_ADDRESS, "their places are free again"
+
+
+@pytest.mark.timeout(120)
+def test_connections_that_say_nothing_keep_nobody_out(port: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4000), hard))
+    try:
+        silent = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(1500)]
+        assert _answers(port)
+        for one in silent:
+            one.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_body_of_somebody_unknown_is_small(box: Box) -> None:
