@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from cli.probes import free_port
 from cli.web_process import ServerSettings
 from tests.fakes.box import Box
 from tests.waiting import wait_for
+from web import create_app
 from web.bodies import NOBODYS_BODIES, NOBODYS_BYTES, OF_ONE_ADDRESS, Places, Watch, network_of
 from web.errors import ApiError
 from web.settings import VARIABLE, WebSettings
@@ -134,6 +137,29 @@ def test_one_address_does_not_take_all_places() -> None:
     with places.taken("10.0.0.66"):
         pass
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff") != network_of("2001:db8:0:1::1")
+
+
+def test_behind_a_proxy_each_of_its_clients_has_places_of_its_own(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    ended: list[str] = []
+
+    @contextmanager
+    def take(_places: Places, address: str) -> Iterator[None]:
+        taken.append(address)
+        yield
+
+    monkeypatch.setattr(Places, "taken", take)
+
+    @contextmanager
+    def watch(_watch: Watch, address: str, *, whole: bool) -> Iterator[SimpleNamespace]:
+        ended.append(address)
+        yield SimpleNamespace(is_late=not whole)
+
+    monkeypatch.setattr(Watch, "over", watch)
+    app = create_app(WebSettings(box.yard.folder, behind_proxy=True), box.controller)
+    for client in ("10.0.0.5", "10.0.0.6"):
+        app.test_client().post("/sign-in", data={"user": "ann"}, headers={"X-Forwarded-For": client})
+    assert (taken, ended) == (["10.0.0.5", "10.0.0.6"], ["127.0.0.1", "127.0.0.1"])
 
 
 def test_who_goes_on_sending_is_not_cut_off() -> None:
