@@ -18,7 +18,7 @@ def agent(
     queue: Annotated[list[str] | None, typer.Option("--queue", help="Queue; may be given several times.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Tag; may be given several times.")] = None,
     fleet: Annotated[Path | None, typer.Option(help="Fleet file of the simulated driver.")] = None,
-    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as http://HOST:PORT.")] = None,
+    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as https://HOST:PORT.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="File with the robot's token, for uploads.")] = None,
     topic_prefix: Annotated[str | None, typer.Option(help="First words of every MQTT topic, as on the box.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,

@@ -22,7 +22,7 @@ def show_credential(found: dict[str, Any]) -> None:
                        f"how the agent recognises this box, to be kept in {_FILES[name]}:")  # fmt: skip
             typer.echo(f"\n{found[name].strip()}\n")
     typer.echo("settings of its agent (yardmaster agent --config FILE):\n")
-    typer.echo(_settings(found, Path()))
+    typer.echo(_settings(found))
 
 
 def write_credential(found: dict[str, Any], folder: Path) -> Path:
@@ -33,15 +33,16 @@ def write_credential(found: dict[str, Any], folder: Path) -> Path:
             if found[name] is not None:
                 write_private(folder / _FILES[name], found[name].strip() + "\n")
         settings = folder / "agent.toml"
-        write_private(settings, _settings(found, folder.resolve()))
+        write_private(settings, _settings(found))
     except OSError as error:
         raise usage(f"{folder} cannot be written, so enrol it again: {error}") from error
     return settings
 
 
-def _settings(found: dict[str, Any], folder: Path) -> str:
+def _settings(found: dict[str, Any]) -> str:
+    """Files by their names alone: the folder is for another machine, where it lies elsewhere."""
     lines = {"name": found["robot"], "mqtt": found["mqtt"]}
-    lines |= {_OPTIONS[name]: str(folder / _FILES[name]) for name in SECRETS if found[name] is not None}
+    lines |= {_OPTIONS[name]: _FILES[name] for name in SECRETS if found[name] is not None}
     tls = "tls = true\n" if found["tls"] else ""
     # A JSON string of printable characters is a TOML string.
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()) + tls

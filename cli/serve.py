@@ -43,6 +43,7 @@ from config.settings import FLAGS, Address, BadSettings, ServeSettings, address,
 from controller.ballast import give_up_for, is_for_want_of_room
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import check
+from controller.doors import broker_plan
 from controller.lock import DataInUse, DataLock
 from controller.owner import become_owner
 from controller.restoring import forget_unbegun, interrupted
@@ -178,6 +179,7 @@ def _controller(settings: ServeSettings, own: OwnClients) -> Part:
 def _web(settings: ServeSettings) -> Part:
     near = settings.http_at.is_loopback and not settings.behind_proxy
     hosts = (settings.http_at.host, *settings.names, *(() if near else machine_names()))
+    mqtt_tls = broker_plan(settings, {}).tls
     web = WebSettings(
         settings.data_dir,
         tuple(dict.fromkeys((*LOOPBACK, *map(as_host, hosts)))),
@@ -191,6 +193,8 @@ def _web(settings: ServeSettings) -> Part:
         mqtt=settings.mqtt,
         mqtts=settings.mqtts,
         mqtts_certificates=settings.mqtts_certificates,
+        names=settings.names,
+        certificate=None if mqtt_tls is None else str(mqtt_tls.certificate),
         asks_robots=settings.broker == "mosquitto",
         own_authority=settings.tls_certificate is None,
         behind_proxy=settings.behind_proxy,

@@ -1,11 +1,14 @@
 """`yardmaster simulate`: a fleet of simulated robots, with their agents, in one process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schemas.topics import DEFAULT_PREFIX
+
+if TYPE_CHECKING:
+    from edge_agent.link import LinkSettings
 
 REFUSED, USAGE = 1, 2
 
@@ -18,10 +21,10 @@ def simulate(
         "var/fleet"
     ),
     passwords: Annotated[Path | None, typer.Option(help="JSON file of robot to password at the broker.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Certificate by which the box is known: by TLS only.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificate by which the box is known, for TLS.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the file's.")] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster than life.")] = None,
-    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as http://HOST:PORT.")] = None,
+    http: Annotated[str | None, typer.Option(help="The box over HTTP, for uploads, as https://HOST:PORT.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="JSON file of robot to token, for uploads.")] = None,
     robots: Annotated[int | None, typer.Option(min=1, help="So many robots: the file's, then copies of them.")] = None,
     topic_prefix: Annotated[str, typer.Option(help="First words of every MQTT topic, as on the box.")] = DEFAULT_PREFIX,
@@ -30,21 +33,17 @@ def simulate(
 ) -> None:
     """Run a simulated fleet until Ctrl-C."""
     from config import garbage
+    from config.agent import is_readable_on_the_way
     from config.fleet import BadFleet, read_fleet
     from config.logs import set_up
-    from config.settings import address
     from edge_agent.app import CannotStart
-    from edge_agent.dial import TlsFiles
-    from edge_agent.link import LinkSettings
-    from edge_agent.shown import Secrets
     from edge_agent.simulator.process import run_fleet
-    from schemas.topics import Topics
 
     try:
         fleet = read_fleet(fleet_file).changed(seed=seed, speed=speed, robots=robots)
-        host, port = address(mqtt)
-        tls = None if ca_file is None else TlsFiles(ca_file)
-        link = LinkSettings(host, port, Topics(topic_prefix), Secrets(file=passwords), tls)
+        link = _link(mqtt, topic_prefix, passwords, ca_file)
+        if http is not None and tokens is not None and is_readable_on_the_way(http):
+            raise ValueError(f"--http: {http} is refused: tokens could be read on the way; say https://")
         set_up("simulate", log_level, "json" if log_format == "json" else "plain")
     except BadFleet as bad:
         typer.echo("\n".join(f"error: {problem}" for problem in bad.problems), err=True)
@@ -59,3 +58,17 @@ def simulate(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(REFUSED) from error
     raise typer.Exit(code)
+
+
+def _link(mqtt: str, topic_prefix: str, passwords: Path | None, ca_file: Path | None) -> "LinkSettings":
+    """Where the broker is; passwords leave this machine by TLS only. Raises `ValueError`."""
+    from config.settings import address
+    from edge_agent.dial import TlsFiles
+    from edge_agent.link import LinkSettings
+    from edge_agent.shown import Secrets
+    from schemas.topics import Topics
+
+    where = address(mqtt)
+    encrypted = ca_file is not None or (passwords is not None and not where.is_loopback)
+    tls = TlsFiles(ca_file) if encrypted else None
+    return LinkSettings(where.host, where.port, Topics(topic_prefix), Secrets(file=passwords), tls)

@@ -97,8 +97,8 @@ def main() -> None:
 
 def _connections() -> int:
     """How many connections may be open, by the files that this process may have."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    files = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(4 * CONNECTIONS, hard)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(4 * CONNECTIONS, hard))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return min(CONNECTIONS, files // 2)
 

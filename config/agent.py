@@ -4,6 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,13 +15,19 @@ from schemas.robot import KindOfRobot, Tag
 from schemas.topics import DEFAULT_PREFIX
 
 PREFIX = "YARDMASTER_AGENT_"
-
+BESIDE = ("password_file", "ca_file", "certificate", "key", "token_file")
+"""What a settings file names relative to itself: these files come with it, in one folder."""
 
 Queues = Annotated[tuple[Slug, ...], NoDecode, BeforeValidator(words), Field(max_length=32)]
 Tags = Annotated[tuple[Tag, ...], NoDecode, BeforeValidator(words), Field(max_length=32)]
 Words = Annotated[tuple[str, ...], Field(max_length=100)]
 """A program and its arguments; as an environment variable a JSON list."""
 BoxUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+/?$", max_length=300)]
+
+
+def is_readable_on_the_way(url: str) -> bool:
+    """Whether what is sent there leaves this machine, and not encrypted."""
+    return url.startswith("http://") and not Address(urlsplit(url).hostname or "", 0).is_loopback
 
 
 class AgentSettings(BaseSettings):
@@ -43,7 +50,9 @@ class AgentSettings(BaseSettings):
         None, description="file with that password, or JSON of robot to password; read anew at each connection"
     )
     tls: bool | None = Field(
-        None, description="speak TLS with the broker; unset: if `ca_file` or `certificate` is given"
+        None,
+        description="speak TLS with the broker; unset: if `ca_file` or `certificate` is given, and wherever a password "
+        "would leave this machine; false: password and token go in clear",
     )
     ca_file: Path | None = Field(
         None, description="certificate by which the box is known, for broker and HTTP; unset: as the system trusts"
@@ -53,7 +62,9 @@ class AgentSettings(BaseSettings):
     topic_prefix: Prefix = Field(DEFAULT_PREFIX, description="first words of every MQTT topic, as on the box")
     data_dir: Path | None = Field(None, description="folder of this agent's journal alone; unset: var/agents/NAME")
     http: BoxUrl | None = Field(
-        None, description="the box over HTTP, http://HOST:PORT; with `token_file`: uploads and secrets"
+        None,
+        description="the box over HTTP, https://HOST:PORT (on this machine also http://); with `token_file`: uploads "
+        "and secrets",
     )
     token_file: Path | None = Field(
         None, description="file with the robot's token, or JSON of robot to token; made by `yardmaster token create`"
@@ -109,6 +120,21 @@ class AgentSettings(BaseSettings):
             raise ValueError("password_file: or password, not both")
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate: needs key, and key needs certificate")
+        if self.tls is not False and self._token_in_clear():
+            raise ValueError(
+                f"http: {self.http} is refused: the token could be read on the way; say https://, or tls = false for a "
+                "way that nobody reads"
+            )
+
+    def _token_in_clear(self) -> bool:
+        return self.http is not None and is_readable_on_the_way(self.http)
+
+    @property
+    def in_clear(self) -> list[str]:
+        """What others on the way to another machine can read, because these settings say so."""
+        has_password = self.password is not None or self.password_file is not None
+        password = has_password and not self.speaks_tls and not self.mqtt_at.is_loopback
+        return ["password"] * password + ["token"] * self._token_in_clear()
 
     @property
     def mqtt_at(self) -> Address:
@@ -118,7 +144,11 @@ class AgentSettings(BaseSettings):
     @property
     def speaks_tls(self) -> bool:
         """Whether the broker is spoken to by TLS."""
-        return (self.ca_file is not None or self.certificate is not None) if self.tls is None else self.tls
+        if self.tls is not None:
+            return self.tls
+        if self.ca_file is not None or self.certificate is not None:
+            return True
+        return not self.mqtt_at.is_loopback and (self.password is not None or self.password_file is not None)
 
     @property
     def uploads(self) -> bool:
@@ -144,6 +174,8 @@ def load_agent(config: Path | None = None, **flags: Any) -> AgentSettings:
     """Settings from all sources, a flag that is None or empty counting as not given; raises `BadSettings`."""
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
     stored = {name: value for name, value in _from_file(config).items() if PREFIX + name.upper() not in os.environ}
+    if config is not None:
+        stored |= {name: config.parent / stored[name] for name in BESIDE if isinstance(stored.get(name), str)}
     try:
         return AgentSettings(**(stored | given))
     except ValidationError as error:

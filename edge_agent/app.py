@@ -58,6 +58,8 @@ async def _run(settings: AgentSettings) -> int:
         except NotWritten as error:
             raise CannotStart(f"the journal in {settings.folder} cannot be written: {error}") from error
         _LOG.info("agent %s (%s, driver %s) on %s", settings.name, settings.kind, settings.driver_name, settings.mqtt)
+        for secret in settings.in_clear:
+            _LOG.warning("tls = false: the robot's %s goes to another machine in clear, whoever listens has it", secret)
         return await process.run()
 
 

@@ -122,8 +122,8 @@ class Watch:
 class Body:
     """The body of a request; who sends it is asked when its first byte is."""
 
-    def __init__(self, inner: Input, address: str, watch: Watch, places: Places) -> None:
-        self._inner, self._address, self._watch, self._places = inner, address, watch, places
+    def __init__(self, inner: Input, nearest: str, watch: Watch, places: Places) -> None:
+        self._inner, self._nearest, self._watch, self._places = inner, nearest, watch, places
         self._nobodys: bytes | None = None
         self._came, self._late = 0, False
 
@@ -134,7 +134,7 @@ class Body:
             return self._wait(size, whole=False)
         if self._nobodys is None:
             length = _nobodys_length()
-            with self._places.taken(self._address):
+            with self._places.taken(str(request.remote_addr)):
                 self._nobodys = self._wait(length, whole=True) if length else b""
         given = self._nobodys if size < 0 else self._nobodys[:size]
         self._nobodys = self._nobodys[len(given) :]
@@ -144,7 +144,7 @@ class Body:
         """What came; the next call says that it was too late."""
         if self._late:
             raise _too_late()
-        with self._watch.over(self._address, whole=whole) as waiting:
+        with self._watch.over(self._nearest, whole=whole) as waiting:
             data = self._inner.read(size) if size >= 0 else self._inner.read()
         self._came += len(data)
         self._late = waiting.is_late and self._came < (request.content_length or 0)
@@ -164,6 +164,7 @@ def install(app: Flask) -> None:
     def before() -> None:
         environ: dict[str, Any] = request.environ
         orig = environ.get("werkzeug.proxy_fix.orig", environ)
+        # A connection is the proxy's, a place belongs to whoever it speaks for.
         nearest = str(orig.get("REMOTE_ADDR") or environ.get("REMOTE_ADDR") or "")
         environ["wsgi.input"] = Body(environ["wsgi.input"], nearest, watch, places)
 

@@ -1,14 +1,18 @@
 """What a robot is given to show to the broker: a password or a certificate, made here, kept as hash or number."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from config.certificates import CA, FOLDER, Authority
+from config.certificates import CA, FOLDER, Authority, machine_names
 from config.credentials import broker_hash, new_password
-from config.settings import address
+from config.settings import Address, address
 from schemas.views import NewCredential
 from web.errors import ApiError
 from web.settings import WebSettings
+
+log = logging.getLogger(__name__)
 
 
 class Made(NamedTuple):
@@ -32,7 +36,7 @@ def answer(settings: WebSettings, made: Made, robot: str, without: list[str], ho
     authority = settings.data_dir / FOLDER / CA
     return NewCredential(
         robot=robot,
-        mqtt=settings.mqtt if where is None else _reachable(where, host),
+        mqtt=settings.mqtt if where is None else _reachable(settings, where, host),
         tls=where is not None,
         authority=authority.read_text(encoding="ascii") if where is not None and settings.own_authority else None,
         without=without,
@@ -56,7 +60,38 @@ def _certificate(settings: WebSettings, robot: str) -> Made:
 _KINDS: dict[str, Callable[[WebSettings, str], Made]] = {"password": _password, "certificate": _certificate}
 
 
-def _reachable(where: str, host: str) -> str:
-    """A listener on all addresses is reached under the name by which the asker calls the box."""
+def _reachable(settings: WebSettings, where: str, host: str) -> str:
+    """A listener on all addresses is reached under the name by which the asker calls the box.
+
+    Who asks on the box itself calls it by a name that leads every other machine to itself.
+    """
     listens = address(where)
-    return str(listens._replace(host=host)) if listens.host in ("0.0.0.0", "::") else where  # noqa: S104
+    if listens.host not in ("0.0.0.0", "::"):  # noqa: S104
+        return where
+    if Address(host, 0).is_loopback:
+        host = next(_names_elsewhere(settings), host)
+    return str(listens._replace(host=host))
+
+
+def _names_elsewhere(settings: WebSettings) -> Iterator[str]:
+    """By what other machines may call the box: as its owner says, else an address or name that its certificate has."""
+    yield from settings.names
+    if settings.certificate is None:
+        return
+    addresses, names = _held(Path(settings.certificate))
+    yield from (name for name in machine_names() if name in addresses)
+    yield from (name for name in names if "*" not in name and name != "localhost")
+
+
+def _held(certificate: Path) -> tuple[set[str], list[str]]:
+    """Addresses (those of one machine alone left out) and names that a certificate has; none if it is not readable."""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        log.warning("%s does not say how robots may call this box: %s", certificate, error)
+        return set(), []
+    addresses = {str(one) for one in held.get_values_for_type(x509.IPAddress) if not one.is_loopback}
+    return addresses, held.get_values_for_type(x509.DNSName)

@@ -38,6 +38,7 @@ _WHAT = {
     401: "Nobody showed who they are, or not well",
     403: "The caller may not",
     404: "There is no such thing",
+    408: "The body did not come in time; send it again",
     409: "Not as things stand now",
     411: "Content-Length is missing",
     412: "It is at another version",

@@ -35,6 +35,10 @@ class WebSettings:
     mqtts: str | None = None
     mqtts_certificates: str | None = None
     """Where robots connect: on this machine, by TLS with passwords, by TLS with certificates."""
+    names: tuple[str, ...] = ()
+    """Further names of the box, as its owner says."""
+    certificate: str | None = None
+    """The file of the certificate that robots are shown; None: no listener has TLS."""
     asks_robots: bool = True
     """Whether the broker is one that the box can have ask robots for credentials."""
     own_authority: bool = False
@@ -60,5 +64,5 @@ class WebSettings:
     def from_environment(cls, environment: Mapping[str, str]) -> "WebSettings":
         """Read `YARDMASTER_WEB`; raises `KeyError` or `ValueError`."""
         given: dict[str, Any] = json.loads(environment[VARIABLE])
-        hosts = tuple(given.pop("allowed_hosts", LOOPBACK))
-        return cls(data_dir=Path(given.pop("data_dir")), allowed_hosts=hosts, **given)
+        hosts, names = tuple(given.pop("allowed_hosts", LOOPBACK)), tuple(given.pop("names", ()))
+        return cls(data_dir=Path(given.pop("data_dir")), allowed_hosts=hosts, names=names, **given)

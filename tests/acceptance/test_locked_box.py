@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from config.certificates import Authority
 from edge_agent.box_http import BoxHttp, BoxRefused, NotReachable
 from tests.acceptance.test_serve import ROOT, Box, start  # noqa: F401 - a fixture
 from tests.waiting import wait_for
@@ -117,3 +118,17 @@ def test_people_and_programs_come_in_by_https_only(start: Callable[..., Box], tm
     assert json.loads(yardmaster(box, "robot", "list", "--json"))["items"] == [], (
         "commands on the box know it by themselves"
     )
+
+
+@pytest.mark.timeout(120)
+def test_commands_on_a_box_with_a_companys_certificate_know_it(start: Callable[..., Box], tmp_path: Path) -> None:  # noqa: F811
+    certificate, key = Authority.load(tmp_path / "company").for_box(["box.plant.example"])
+    files = {"YARDMASTER_TLS_CERTIFICATE": str(certificate), "YARDMASTER_TLS_KEY": str(key)}
+    box = start(YARDMASTER_STATION="false", **LOCKED, **files)
+    ready = box.up()
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(ready["http"], verify=ssl.create_default_context(cafile=tmp_path / "company" / "ca.pem"))
+    yardmaster(box, "robot", "add", "p1")
+    yardmaster(box, "robot", "enrol", "p1", "--into", str(tmp_path / "p1"))
+    yardmaster(box, "robot", "revoke", "p1", "--reason", "stolen")
+    assert state(box, "p1") in ("disabled", "offline")

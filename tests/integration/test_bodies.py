@@ -1,12 +1,15 @@
 """Bodies that do not come: no thread of the real web server is lost to them, whoever sends them."""
 
 import os
+import resource
 import select
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from cli.probes import free_port
 from cli.web_process import ServerSettings
 from tests.fakes.box import Box
 from tests.waiting import wait_for
+from web import create_app
 from web.bodies import NOBODYS_BODIES, NOBODYS_BYTES, OF_ONE_ADDRESS, Places, Watch, network_of
 from web.errors import ApiError
 from web.settings import VARIABLE, WebSettings
@@ -51,9 +55,11 @@ def _send(port: int, text: str) -> socket.socket:
 
 def _status(made: socket.socket, timeout: float) -> int | None:
     """Of the answer; 0: the connection was ended without one, None: there is none yet."""
-    if not select.select([made], [], [], timeout)[0]:
+    made.settimeout(timeout)
+    try:
+        answer = made.recv(65536)
+    except (TimeoutError, BlockingIOError):
         return None
-    answer = made.recv(65536)
     if answer.startswith(b"HTTP/1.1 503") and b"busy" not in answer and b"html" not in answer:
         raise AssertionError(answer.decode())  # no refusal of this kind: what it says is wanted
     return int(answer.split()[1]) if answer else 0
@@ -87,6 +93,19 @@ def test_a_body_that_does_not_come_keeps_no_thread(box: Box, port: int) -> None:
     assert [_status(one, 0.2) for one in again] == [None] * OF_ONE_ADDRESS, "their places are free again"
 
 
+@pytest.mark.timeout(120)
+def test_connections_that_say_nothing_keep_nobody_out(port: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4000), hard))
+    try:
+        silent = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(1500)]
+        assert _answers(port)
+        for one in silent:
+            one.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_the_body_of_somebody_unknown_is_small(box: Box) -> None:
     form = {"user": "ann", "password": "x" * NOBODYS_BYTES}
     assert box.nobody().post("/sign-in", data=form).status_code == 413
@@ -118,6 +137,29 @@ def test_one_address_does_not_take_all_places() -> None:
     with places.taken("10.0.0.66"):
         pass
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff") != network_of("2001:db8:0:1::1")
+
+
+def test_behind_a_proxy_each_of_its_clients_has_places_of_its_own(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    ended: list[str] = []
+
+    @contextmanager
+    def take(_places: Places, address: str) -> Iterator[None]:
+        taken.append(address)
+        yield
+
+    monkeypatch.setattr(Places, "taken", take)
+
+    @contextmanager
+    def watch(_watch: Watch, address: str, *, whole: bool) -> Iterator[SimpleNamespace]:
+        ended.append(address)
+        yield SimpleNamespace(is_late=not whole)
+
+    monkeypatch.setattr(Watch, "over", watch)
+    app = create_app(WebSettings(box.yard.folder, behind_proxy=True), box.controller)
+    for client in ("10.0.0.5", "10.0.0.6"):
+        app.test_client().post("/sign-in", data={"user": "ann"}, headers={"X-Forwarded-For": client})
+    assert (taken, ended) == (["10.0.0.5", "10.0.0.6"], ["127.0.0.1", "127.0.0.1"])
 
 
 def test_who_goes_on_sending_is_not_cut_off() -> None:

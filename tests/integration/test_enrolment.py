@@ -8,10 +8,13 @@ import pytest
 from cryptography import x509
 from flask.testing import FlaskClient
 
+import cli.serve
+import web.enrolment
 from cli.robot_credential import show_credential, write_credential
 from config.agent import load_agent
 from config.certificates import Authority
 from config.credentials import broker_hash
+from config.settings import ServeSettings
 from controller.store import credentials
 from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
@@ -57,6 +60,42 @@ def test_a_robot_elsewhere_is_told_where_and_by_what_it_knows_the_box(box: Box, 
     client = told(box, mqtts="0.0.0.0:8883", own_authority=True, allowed_hosts=("box.example",))
     made: Any = client.post(f"/api/v1{WHERE}", base_url="http://box.example:8080").json
     assert (made["mqtt"], made["tls"], made["authority"]) == ("box.example:8883", True, authority.pem)
+
+
+@pytest.mark.parametrize("asked", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize(
+    ("names", "held", "machine", "told_of"),
+    [
+        (("box.plant.example",), ["box.plant.example", "192.168.1.10"], ["192.168.1.10"], "box.plant.example"),
+        ((), ["box", "localhost", "127.0.0.1", "192.168.1.10"], ["127.0.0.1", "192.168.1.10"], "192.168.1.10"),
+        ((), ["box", "127.0.0.1", "192.168.1.9"], ["127.0.0.1", "192.168.1.10"], "box"),
+        ((), ["*.plant.example", "localhost", "box.plant.example"], ["192.168.1.10"], "box.plant.example"),
+    ],
+)
+def test_who_enrols_on_the_box_itself_is_told_what_others_call_it(
+    box: Box,
+    robot: FakeRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+    names: tuple[str, ...],
+    held: list[str],
+    machine: list[str],
+    told_of: str,
+) -> None:
+    certificate, _ = Authority.load(box.yard.folder / "tls").for_box(held)
+    monkeypatch.setattr(web.enrolment, "machine_names", lambda: machine)
+    client = told(box, mqtts="0.0.0.0:8883", own_authority=True, names=names, certificate=str(certificate))
+    made: Any = client.post(f"/api/v1{WHERE}", base_url=f"http://{asked}:8080").json
+    assert made["mqtt"] == f"{told_of}:8883"
+    near = told(box, mqtts="127.0.0.1:8883", own_authority=True, names=names, certificate=str(certificate))
+    assert near.post(f"/api/v1{WHERE}", base_url=f"http://{asked}:8080").json["mqtt"] == "127.0.0.1:8883"  # type: ignore[index]
+
+
+def test_the_web_is_told_names_and_certificate(tmp_path: Path) -> None:
+    told_of = {"http": "0.0.0.0:8080", "mqtts": "0.0.0.0:8883", "names": ("box.plant.example",)}
+    part = cli.serve._web(ServeSettings(data_dir=tmp_path, broker="mosquitto", **told_of))  # type: ignore[arg-type]
+    found = WebSettings.from_environment(part.environment)
+    assert (found.names, found.certificate) == (("box.plant.example",), str(tmp_path / "tls" / "box.pem"))
 
 
 def test_a_certificate_is_signed_by_the_box(box: Box, robot: FakeRobot) -> None:
@@ -136,7 +175,10 @@ FOUND: dict[str, Any] = {
 @pytest.mark.parametrize("kind", ["password", "certificate"])
 def test_what_is_written_is_what_the_agent_reads(tmp_path: Path, kind: str) -> None:
     found = FOUND if kind == "password" else FOUND | {"password": None, "certificate": "C", "key": "K"}
-    settings = load_agent(write_credential(found, tmp_path / "r1 at home"))
+    write_credential(found, tmp_path / "r1 on the box")
+    (tmp_path / "r1 on the box").rename(tmp_path / "r1 at home")  # to another machine, in another folder
+    settings = load_agent(tmp_path / "r1 at home" / "agent.toml")
+    assert str(tmp_path) not in (tmp_path / "r1 at home" / "agent.toml").read_text()
     assert (settings.name, settings.mqtt, settings.speaks_tls) == ("r1", "box.example:8883", True)
     files = [
         settings.ca_file,

@@ -228,6 +228,13 @@ def simulate(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
+def test_tokens_do_not_leave_the_machine_in_clear(tmp_path: Path) -> None:
+    where = ("--data-dir", str(tmp_path), "--http", "http://box:8080", "--tokens", "tokens.json")
+    fleet = simulate(str(FACTORY / "fleet.toml"), *where)
+    assert "tokens could be read on the way" in fleet.communicate(timeout=60)[1]
+    assert fleet.returncode == 2
+
+
 def test_the_command_runs_a_fleet_until_it_is_told_to_end(tmp_path: Path, broker: Broker) -> None:
     assert SUBCOMMANDS["simulate"].module == "cli.simulate"
     topics = Topics("command")

@@ -8,7 +8,8 @@ import pytest
 
 from config.agent import AgentSettings, agent_table, load_agent
 from config.settings import BadSettings
-from edge_agent.app import CannotStart, driver_settings, make_driver
+from edge_agent.agent import AgentProcess
+from edge_agent.app import CannotStart, driver_settings, make_driver, run_agent
 
 
 def test_later_sources_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +79,61 @@ def test_drivers_that_cannot_be_made() -> None:
         make_driver("rpa", "a", {"data_dir": Path("x"), "commands": {"hello": {"argv": []}}})
     with pytest.raises(CannotStart, match="fleet"):
         driver_settings(load_agent(name="a", driver="simulated"))
+
+
+def test_files_beside_the_settings_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "r1" / "agent.toml"
+    file.parent.mkdir()
+    file.write_text(
+        'name = "a"\npassword_file = "password"\nca_file = "/etc/ca.pem"\ntoken_file = "token"\nhttp = "https://box"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    settings = load_agent(Path("r1/agent.toml"))
+    assert (settings.password_file, settings.ca_file) == (Path("r1/password"), Path("/etc/ca.pem"))
+    assert load_agent(file, token_file=Path("here")).token_file == Path("here"), "a flag is of the working folder"
+    monkeypatch.setenv("YARDMASTER_AGENT_TOKEN_FILE", "there")
+    assert load_agent(file).token_file == Path("there"), "and so is a variable"
+
+
+@pytest.mark.parametrize(
+    ("given", "tls", "in_clear"),
+    [
+        ({}, False, []),
+        ({"password": "p"}, False, []),
+        ({"mqtt": "localhost:1883", "password": "p"}, False, []),
+        ({"mqtt": "box:1883"}, False, []),
+        ({"mqtt": "box:8883", "password": "p"}, True, []),
+        ({"mqtt": "10.0.0.1:8883", "password_file": Path("p")}, True, []),
+        ({"mqtt": "box:8883", "password": "p", "tls": False}, False, ["password"]),
+        ({"mqtt": "127.0.0.1:8883", "ca_file": Path("c")}, True, []),
+        ({"http": "http://127.0.0.1:8080", "token_file": Path("t")}, False, []),
+        ({"http": "http://[::1]:8080", "token_file": Path("t")}, False, []),
+        ({"http": "https://box:8080", "token_file": Path("t")}, False, []),
+        ({"http": "http://box:8080", "token_file": Path("t"), "tls": False}, False, ["token"]),
+    ],
+)
+def test_nothing_secret_leaves_the_machine_in_clear_unless_it_is_said(
+    *, given: dict[str, Any], tls: bool, in_clear: list[str]
+) -> None:
+    settings = load_agent(name="a", **given)
+    assert (settings.speaks_tls, settings.in_clear) == (tls, in_clear)
+
+
+@pytest.mark.parametrize("tls", [None, True])
+def test_a_token_is_not_sent_in_clear_by_mistake(*, tls: bool | None) -> None:
+    with pytest.raises(BadSettings, match=r"http: http://box:8080 is refused.*tls = false"):
+        load_agent(name="a", http="http://box:8080", token_file=Path("t"), tls=tls)
+
+
+def test_the_log_says_what_goes_in_clear(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(_process: AgentProcess) -> int:
+        return 0
+
+    settings = load_agent(name="a", data_dir=tmp_path, mqtt="box:1883", password="p", tls=False)
+    monkeypatch.setattr(AgentProcess, "run", run)
+    assert run_agent(settings) == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "tls = false: the robot's password goes to another machine in clear, whoever listens has it"
+    ]

@@ -6,10 +6,13 @@ import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
+import config.certificates
 from cli.client import CA_VARIABLE, READY, Client, Refused, find_trust, find_url
 from cli.own_certificate import served
 from cli.supervisor import Supervisor
@@ -105,6 +108,21 @@ def test_an_address_that_is_given_is_known_by_name_and_authority_only(
     monkeypatch.setenv(CA_VARIABLE, str(tmp_path / "company" / "ca.pem"))
     with pytest.raises(Refused, match="not reachable"):
         ask(tmp_path, url)
+
+
+def test_one_that_ran_out_is_still_this_box(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Past(datetime):
+        """Years ago."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - timedelta(days=3000)
+
+    with monkeypatch.context() as then:
+        then.setattr(config.certificates, "datetime", Past)
+        files = company(tmp_path, "box.plant.example")
+    box(tmp_path, start(*files), *files)
+    ask(tmp_path)
 
 
 def test_what_the_web_server_started_with_counts_until_it_starts_again(tmp_path: Path) -> None:
