@@ -1,6 +1,6 @@
 """HTTP: the API, live streams, metrics and pages; the only Flask."""
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from config.certificates import machine_names
 from controller.client import Client
@@ -11,7 +11,7 @@ from web.backend import EXTENSION, Backend, Commands
 from web.hosts import Hosts
 from web.live import Live
 from web.metrics import WebMetrics
-from web.openapi import document, serve_document
+from web.openapi import serve_document
 from web.routes import mount
 from web.settings import WebSettings
 
@@ -40,6 +40,14 @@ def create_app(settings: WebSettings, commands: Commands | None = None) -> Flask
     app.extensions[errors.FORMATS] = tuple(compat.FORMATS)
     for route in (*ROUTES, *compat.ROUTES):
         mount(app, route)
-    serve_document(app, document([*ROUTES, *compat.ROUTES]))
+    serve_document(app, [*ROUTES, *compat.ROUTES])
     console.install(app)
+    app.after_request(_close_unread)
     return app
+
+
+def _close_unread(response: Response) -> Response:
+    """Nobody reads the body that a HEAD would have had, so nobody else frees what it holds: a place among streams."""
+    if request.method == "HEAD":
+        response.close()
+    return response

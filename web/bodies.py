@@ -147,7 +147,8 @@ class Body:
         with self._watch.over(self._nearest, whole=whole) as waiting:
             data = self._inner.read(size) if size >= 0 else self._inner.read()
         self._came += len(data)
-        self._late = waiting.is_late and self._came < (request.content_length or 0)
+        ended = waiting.is_late or not 0 <= size <= len(data)  # by us, or with another of the same address
+        self._late = ended and self._came < (request.content_length or 0)
         if self._late and (whole or not data):
             raise _too_late()
         return data

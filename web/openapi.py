@@ -1,5 +1,6 @@
 """The document of the API (OpenAPI 3.1), made from the table of routes and the types they name."""
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from types import UnionType
@@ -256,11 +257,14 @@ def document(routes: list[Route]) -> dict[str, Any]:
     }
 
 
-def serve_document(app: Flask, whole: Mapping[str, Any]) -> None:
-    """Answer the document, which never changes while the process lives."""
-    text = to_json(whole)
+def serve_document(app: Flask, routes: list[Route]) -> None:
+    """Answer the document, which never changes; it is made when it is first asked for, since no start should wait."""
+
+    @functools.cache
+    def text() -> bytes:
+        return to_json(document(routes))
 
     def openapi_document() -> Response:
-        return Response(text, content_type=JSON_TYPE)
+        return Response(text(), content_type=JSON_TYPE)
 
     app.add_url_rule(f"{API}/openapi.json", view_func=openapi_document, provide_automatic_options=False)

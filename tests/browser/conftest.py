@@ -28,7 +28,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its driver keeps a loop of asyncio running, which other rooms want for themselves
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for the tests of a worker."""
     with browsing(chromium) as running:

@@ -129,6 +129,14 @@ def test_it_stops_when_the_client_goes_and_only_so_many_run_at_once(box: Box, mo
     assert len(export(box)) == 60
 
 
+def test_a_head_takes_no_place_from_those_who_read(box: Box) -> None:
+    for _ in range(web_exports.AT_ONCE):
+        assert box.http.head("/api/v1/exports/jobs.csv").status_code == 200
+        assert box.http.head("/api/v1/stream").status_code == 200
+    assert export(box) == []
+    assert box.app.extensions["yardmaster"].live.count == 0
+
+
 def test_it_asks_for_the_viewers_role(box: Box) -> None:
     assert box.nobody().get("/api/v1/exports/jobs.csv").status_code == 401
     robot = {"Authorization": f"Bearer {box.token('r1', 'robot', robot='r1')}"}

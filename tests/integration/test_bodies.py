@@ -87,7 +87,8 @@ def test_a_body_that_does_not_come_keeps_no_thread(box: Box, port: int) -> None:
     refused = wait_for(lambda: _answered(silent, 2 * THREADS - OF_ONE_ADDRESS), 10, "all but those of one address")
     assert {_status(one, 0) for one in refused} == {503}
     late = [one for one in silent if one not in refused]
-    assert {_status(one, 60) for one in (*late, *known)} == {408}, "nobody waits for ever"
+    assert {_status(one, 60) for one in known} == {408}, "nobody waits for ever"
+    assert {_status(one, 60) for one in late} <= {408, 503}, "on a slow machine one of them may find no place"
     assert _status(half, 60) in (0, 408), "nor for headers"
     again = [_begun(port, "/api/v1/session", "Content-Type: application/json") for _ in range(OF_ONE_ADDRESS)]
     assert [_status(one, 0.2) for one in again] == [None] * OF_ONE_ADDRESS, "their places are free again"

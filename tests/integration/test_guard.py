@@ -14,6 +14,7 @@ from config.settings import ServeSettings
 from tests.fakes.box import Box
 from web import WebSettings, create_app
 from web.api import ROUTES
+from web.bodies import NOBODYS_BYTES
 from web.hosts import LOOK_EVERY_S, Hosts
 from web.routes import Route
 
@@ -198,7 +199,8 @@ BAD_JSON: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("body", BAD_JSON)
 def test_bad_json_is_refused(box: Box, route: Route, body: str) -> None:
     data, code = BAD_JSON[body]
-    is_refused(send(box, route, data=data, content_type="application/json"), 400, code)
+    status, code = (400, code) if len(data) <= route.max_bytes else (413, "request.size")
+    is_refused(send(box, route, data=data, content_type="application/json"), status, code)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=name)
@@ -224,8 +226,9 @@ def test_bodies_have_a_length_within_bounds(box: Box, route: Route) -> None:
         is_refused(nothing, 411, "request.length")
 
 
-def test_flows_and_bulk_may_be_larger() -> None:
-    sizes = {route.path: route.max_bytes // 2**20 for route in WITH_BODY}
+def test_flows_and_bulk_may_be_larger_and_what_nobody_says_is_small() -> None:
+    assert next(route for route in WITH_BODY if route.path == "/session").max_bytes == NOBODYS_BYTES
+    sizes = {route.path: route.max_bytes // 2**20 for route in WITH_BODY if route.path != "/session"}
     assert (sizes.pop("/jobs/bulk"), sizes.pop("/job-batches")) == (8, 8)
     assert {sizes.pop(path) for path in ("/flows/check", "/flows/<flow>", "/floor-plan")} == {2}
     assert set(sizes.values()) == {1}
