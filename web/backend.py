@@ -1,7 +1,8 @@
 """What the web stands on: the read side, the controller's command socket, and nothing else of the controller."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import current_app
@@ -17,6 +18,8 @@ from web.sealing import sealed
 from web.settings import WebSettings
 
 EXTENSION = "yardmaster"
+EXPORTS = 4
+"""Exports under way at a time; each keeps a thread."""
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -51,6 +54,7 @@ class Backend:
     commands: Commands
     live: Live
     metrics: WebMetrics
+    exports: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(EXPORTS))
 
     def ask(self, command: str, args: dict[str, Any], caller: Caller, key: str | None = None) -> Done:
         """Have a command carried out, with its secrets sealed; raises `ApiError`."""

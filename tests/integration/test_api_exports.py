@@ -10,6 +10,7 @@ import pytest
 from controller.store.queries import exports, reader
 from tests.fakes.box import Box
 from web.api import exports as web_exports
+from web.backend import EXPORTS
 
 SOURCE = {
     "type": "handheld", "system": "WMS", "user": "王师傅", "device": "H-07", "ip": "10.0.0.9",
@@ -101,7 +102,7 @@ def test_an_error_before_the_first_row_is_an_ordinary_refusal(box: Box, monkeypa
         raise reader.Unreadable("the disk ails")
 
     monkeypatch.setattr(web_exports, "part_of_jobs", failing)
-    for _ in range(web_exports.AT_ONCE + 1):
+    for _ in range(EXPORTS + 1):
         box.refused("GET", "/exports/jobs.csv", status=503, code="store.unavailable")
 
 
@@ -116,7 +117,7 @@ def test_it_stops_when_the_client_goes_and_only_so_many_run_at_once(box: Box, mo
 
     monkeypatch.setattr(web_exports, "part_of_jobs", counted)
     open_ones = []
-    for _ in range(web_exports.AT_ONCE):
+    for _ in range(EXPORTS):
         response = box.http.get("/api/v1/exports/jobs.csv", buffered=False)
         begun = response.iter_encoded()
         next(begun)
@@ -125,12 +126,12 @@ def test_it_stops_when_the_client_goes_and_only_so_many_run_at_once(box: Box, mo
     box.refused("GET", "/exports/jobs.csv", status=503, code="stream.full")
     for response in open_ones:
         response.close()
-    assert len(reads) == before <= 2 * web_exports.AT_ONCE
+    assert len(reads) == before <= 2 * EXPORTS
     assert len(export(box)) == 60
 
 
 def test_a_head_takes_no_place_from_those_who_read(box: Box) -> None:
-    for _ in range(web_exports.AT_ONCE):
+    for _ in range(EXPORTS):
         assert box.http.head("/api/v1/exports/jobs.csv").status_code == 200
         assert box.http.head("/api/v1/stream").status_code == 200
     assert export(box) == []

@@ -3,7 +3,6 @@
 import csv
 import io
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from flask import Response
 from controller.store.queries import JobFilter, Order, Reader
 from controller.store.queries.exports import COLUMNS, Place, part_of_jobs
 from web.asked import JobFilters
+from web.backend import EXPORTS, Backend
 from web.errors import ApiError
 from web.routes import Call, Routes
 
@@ -22,12 +22,9 @@ routes = Routes()
 CSV = "text/csv; charset=utf-8"
 BOM = "\ufeff"
 """Without it a well-known spreadsheet takes UTF-8 for something else."""
-AT_ONCE = 4
-"""Exports under way; each keeps a thread."""
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet would carry out a cell that begins so."""
 CUT = "# incomplete: the records could not be read any further"
-_slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 class ExportQuery(JobFilters):
@@ -50,17 +47,18 @@ def _harmless(cell: Any) -> Any:
 class Parts:
     """The parts of a file, each read when the one before it has left; closed when the client has gone."""
 
-    def __init__(self, reader: Reader, f: JobFilter, order: Order) -> None:
-        if not _slots.acquire(blocking=False):
-            text = f"{AT_ONCE} exports are under way; try again when one has ended."
+    def __init__(self, backend: Backend, f: JobFilter, order: Order) -> None:
+        self._slots = backend.exports
+        if not self._slots.acquire(blocking=False):
+            text = f"{EXPORTS} exports are under way; try again when one has ended."
             raise ApiError("stream.full", text, headers={"Retry-After": "10"})
         self._open = True
         try:
-            self._first, self._place = self._read(reader, f, order, None)
+            self._first, self._place = self._read(backend.reader, f, order, None)
         except BaseException:
             self.close()
             raise
-        self._more = self._go_on(reader, f, order)
+        self._more = self._go_on(backend.reader, f, order)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -76,7 +74,7 @@ class Parts:
         """Let another one begin."""
         if self._open:
             self._open = False
-            _slots.release()
+            self._slots.release()
 
     def _read(self, reader: Reader, f: JobFilter, order: Order, place: Place | None) -> tuple[str, Place | None]:
         with reader.reading() as db:
@@ -97,11 +95,11 @@ class Parts:
                 yield lines
 
 
-def send_jobs(reader: Reader, f: JobFilter, order: Order) -> Response:
+def send_jobs(backend: Backend, f: JobFilter, order: Order) -> Response:
     """The jobs of a list as a file; raises `ApiError`."""
     name = f"jobs-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
     disposition = f'attachment; filename="{name}"'
-    return Response(Parts(reader, f, order), content_type=CSV, headers={"Content-Disposition": disposition})
+    return Response(Parts(backend, f, order), content_type=CSV, headers={"Content-Disposition": disposition})
 
 
 @routes.get("/exports/jobs.csv", CSV, query=ExportQuery)
@@ -112,4 +110,4 @@ def export_jobs(call: Call) -> Response:
     so in its last line.
     """
     query: ExportQuery = call.query
-    return send_jobs(call.backend.reader, query.as_filter(), query.order)
+    return send_jobs(call.backend, query.as_filter(), query.order)

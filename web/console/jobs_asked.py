@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from controller.store import queries
 from web.api.exports import send_jobs
+from web.backend import backend
 from web.console import jobs
 from web.console.frame import need_role, reader
 from web.console.jobs_list import read_matters
@@ -40,4 +41,4 @@ def export_list() -> Response:
     search = read_search(request.args, now_us)
     with reader().reading() as db:
         wanted = _filter(db, search, now_us)
-    return send_jobs(reader(), wanted, search.order)
+    return send_jobs(backend(), wanted, search.order)
