@@ -12,6 +12,7 @@ import typer
 from cli.client import KEY_FILE, NOT_FOUND, NOT_REACHABLE, REFUSED, Refused, usage
 from cli.options import render
 from config.credentials import digest, hash_password, new_password, new_token
+from config.disk import write_private
 from controller.client import Client, ControllerDown, NoAnswer
 from controller.direct import DATABASE, carry_out, has_people
 from controller.errors import Refused as RefusedHere
@@ -159,11 +160,7 @@ def own_token(data_dir: Path) -> None:
     text = new_token()
     values = {"token": OWN_TOKEN, "name": "command line of the box", "role": "admin", "hash": digest(text)}
     carry_out(data_dir, "token.create", values, caller())
-    draft = data_dir / f"{KEY_FILE}.new"
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text + "\n")
-    draft.replace(data_dir / KEY_FILE)
+    write_private(data_dir / KEY_FILE, text + "\n")
 
 
 def show_first_password(password: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from cli.client import usage
-from config.certificates import write_private
+from config.disk import write_private
 
 SECRETS = ("password", "certificate", "key", "authority")
 _FILES = {"password": "password", "certificate": "certificate.pem", "key": "key.pem", "authority": "box.pem"}

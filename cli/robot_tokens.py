@@ -1,11 +1,11 @@
 """Tokens for all robots of a simulated fleet, in one file that only its owner can read."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from cli.client import Client
+from config.disk import write_private
 
 MOST = 100
 """A larger fleet is there to be counted, not to be looked at: it uploads nothing."""
@@ -24,14 +24,5 @@ def write_tokens(client: Client, robots: Iterable[str], file: Path) -> Path | No
         if name not in known:
             made = client.post("/tokens", {"name": f"uploads of {name}", "role": "robot", "robot": name})
             known[name] = str(made["secret"])
-    _write(file, json.dumps(known))
+    write_private(file, json.dumps(known))
     return file
-
-
-def _write(file: Path, text: str) -> None:
-    draft = file.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(text)
-    draft.replace(file)

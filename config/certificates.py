@@ -2,7 +2,6 @@
 
 import ipaddress
 import logging
-import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from config import issued
+from config.disk import write_private
 from config.issued import Issued
 from config.revocations import number_of, signed_list
 
@@ -187,17 +187,6 @@ def machine_names(more: Sequence[str] = ()) -> list[str]:
     for addresses in interfaces.values():
         found += [one.address.partition("%")[0] for one in addresses if one.family in (socket.AF_INET, socket.AF_INET6)]
     return list(dict.fromkeys(name for name in found if name and not _is_nowhere(name)))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Whole or not at all, readable by this user only."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _us(certificate: "x509.Certificate") -> int:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from config.disk import sync
+
 log = logging.getLogger(__name__)
 
 ISSUED = "issued"
@@ -39,7 +41,7 @@ def note(folder: Path, new: Iterable[Issued]) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(folder)
+        sync(folder)
 
 
 def serials(folder: Path) -> set[str]:
@@ -68,11 +70,3 @@ def complete(folder: Path, known: Iterable[Issued]) -> set[str]:
 
 def _moment(us: int | None) -> str:
     return _UNKNOWN if us is None else f"{datetime.fromtimestamp(us // 10**6, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

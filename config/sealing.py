@@ -7,6 +7,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from config.disk import draft_of, write_new
+
 KEY_FILE = "key"
 KEY_BYTES, NONCE_BYTES, NAME_BYTES = 32, 12, 4
 _FORM = b"\x01"
@@ -86,17 +88,14 @@ def load_sealer(data_dir: Path) -> Sealer:
 
 def _make(path: Path) -> None:
     """Whole or not at all, and never in the place of one that another process has made meanwhile."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    draft = draft_of(path)
     try:
+        write_new(draft, secrets.token_hex(KEY_BYTES) + "\n")
         os.link(draft, path)
     except FileExistsError:
         return  # that one is the key
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:

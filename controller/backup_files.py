@@ -8,6 +8,7 @@ from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.disk import sync
 from controller.store.copying import Kept
 from schemas.artifact import place_of
 
@@ -77,20 +78,3 @@ def sha256(path: Path) -> str:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder on disk before anything else happens."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_synced(path: Path, text: str) -> None:
-    """A small file that is on the disk when this returns."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

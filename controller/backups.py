@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.clock import steady
-from controller.backup_files import bring, sha256, sync, write_synced
+from config.disk import sync, write_new
+from controller.backup_files import bring, sha256
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
 from controller.store.findings import BAD_PAGE, findings
@@ -128,7 +129,7 @@ def _write(data_dir: Path, place: Path, keep: int | None) -> Made:
     try:
         copying.copy(data_dir / DATABASE, draft / DATABASE)
         found, lost = _describe(data_dir, draft, unknown)
-        write_synced(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
+        write_new(draft / MANIFEST, json.dumps(found, indent=2) + "\n")
         sync(draft / DATABASE)
         sync(draft)
         folder = draft.rename(draft.with_suffix(""))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.disk import write_private
 from config.settings import Address
 from controller.store.credentials import Credential
 from schemas.topics import TO_AGENT, TO_CONTROLLER, Topics
@@ -122,7 +123,7 @@ def write_config(plan: BrokerPlan, robots: Robots = None) -> Path:
     """Write mosquitto's configuration, access rules and passwords; gives the configuration's path."""
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in broker_files(plan, robots).items():
-        _write(plan.folder / name, text)
+        write_private(plan.folder / name, text)  # mosquitto warns about what others may read
     return plan.folder / CONFIG
 
 
@@ -174,15 +175,3 @@ def tell_mosquitto(folder: Path, number: signal.Signals) -> bool:
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return False
     return True
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and for this user's eyes only; mosquitto warns about anything else."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.chmod(0o600)
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

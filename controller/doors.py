@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config import issued
-from config.certificates import CA, FOLDER, REVOKED, SERVER, SERVER_KEY, Authority, write_private
+from config.certificates import CA, FOLDER, REVOKED, SERVER, SERVER_KEY, Authority
 from config.clock import steady
+from config.disk import write_private
 from config.settings import ServeSettings, address
 from controller.broker import BrokerPlan, Robots, Tls, broker_files, tell_mosquitto, write_config
 from controller.degraded import Condition

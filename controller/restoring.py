@@ -1,7 +1,6 @@
 """Putting a backup in the place of a box's database: checked first, what was there kept aside, robots not confused."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,9 @@ from typing import Any, NamedTuple
 from config.certificates import CA, CA_KEY, Authority
 from config.certificates import FOLDER as TLS
 from config.clock import steady
+from config.disk import sync, write_new
 from config.sealing import load_sealer
-from controller.backup_files import link_or_copy, sha256, sync
+from controller.backup_files import link_or_copy, sha256
 from controller.backups import DATABASE, FORM, MANIFEST
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
@@ -209,8 +209,8 @@ def _prepare(backup: Backup, data_dir: Path, draft: Path) -> Path | None:
         _lay_out(backup, draft)
         _raise_incarnation(data_dir, draft, backup.incarnation)
         aside = _make_aside(data_dir)
-        with (draft / BEGUN).open("wb") as file:
-            os.fsync(file.fileno())
+        if not (draft / BEGUN).exists():
+            write_new(draft / BEGUN, "")
         sync(draft)
         sync(data_dir)
     except BaseException:
@@ -256,10 +256,7 @@ def _raise_incarnation(data_dir: Path, draft: Path, backed_up: int) -> None:
     """Above all that this box has used; the next start sees that its database is older, and raises it once more."""
     path = data_dir / INCARNATION
     outside = int(path.read_text(encoding="ascii").strip() or 0) if path.exists() else 0
-    with (draft / INCARNATION).open("w", encoding="ascii") as file:
-        file.write(f"{max(outside, backed_up) + 1}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(draft / INCARNATION, f"{max(outside, backed_up) + 1}\n")
 
 
 def _old(data_dir: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+from controller.age import DAY_US, Age
 from controller.desk import Desk
 from controller.store import artifacts, batches, retention
 from controller.store.retention import BEGIN
@@ -20,10 +21,7 @@ AGAIN_S = 60.0
 """How long it rests when there was no room even for that."""
 LOW = 0.95
 """A database that is too large is cleared down to such a part of what it may have."""
-HURRY = 4
-"""So many times as fast as time goes its own clock, until it has caught up with the wall clock."""
-DAY_US = 86_400_000_000
-UPLOAD_US = DAY_US
+UPLOAD_DAYS = 1
 
 
 class Retention:
@@ -31,6 +29,7 @@ class Retention:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.age = Age(desk)
         self.gone: list[str] = []
         """Artifacts whose rows are gone, and whose files can go when this is committed."""
         self.over_budget = False
@@ -40,7 +39,6 @@ class Retention:
         self._tight = False
         self._asked_at = -math.inf
         self._counts: Counter[str] = Counter()
-        self._since, self._now_us = 0.0, 0
 
     @property
     def wake_at(self) -> float:
@@ -49,12 +47,13 @@ class Retention:
 
     def start(self) -> None:
         """A fresh process."""
-        self._since = self.desk.now.mono
+        self.age.start()
         self._next_at = self.desk.now.mono + FIRST_S
 
     def undo(self) -> None:
         """After a rollback: what was taken is there again, and is found by the next sweep."""
         self.gone.clear()
+        self.age.undo()
         if self.desk.tight:  # others' commits need the room more
             self._sweep, self._next_at = None, max(self._next_at, self.desk.now.mono + AGAIN_S)
 
@@ -64,6 +63,7 @@ class Retention:
 
     def turn(self) -> None:
         """Once a turn, in its transaction: at most one slice. While the disk is full only what frees it: files."""
+        self.age.turn()
         now = self.desk.now.mono
         if self.desk.tight != self._tight:
             self._tight, self._sweep, self._next_at = self.desk.tight, None, now + OWN_EVERY_S
@@ -72,27 +72,12 @@ class Retention:
         self._next_at = now + OWN_EVERY_S
         if self._sweep is None:
             self._counts.clear()
-            self._tell_time()
+            self.age.keep()
             self._sweep = self._artifacts(FEW_FILES) if self._tight else self._all()
         if next(self._sweep, self) is self:
             self._sweep = None
             self._next_at = now + EVERY_S
             self._tell()
-
-    def _tell_time(self) -> None:
-        """How late it is for what goes by age: a clock of its own, which runs at most four times as fast as time.
-
-        The wall clock may be wrong by years for an hour; what was cleared away then would be gone for good.
-        """
-        db, now, wall = self.desk.db, self.desk.now.mono, self.desk.now.utc_us
-        kept = retention.clock(db)
-        if kept is None:
-            self._now_us = min(wall, retention.newest_move(db, wall) + DAY_US)
-        else:
-            self._now_us = min(wall, kept + int((now - self._since) * HURRY * 1e6))
-        self._since = now
-        if self._now_us != kept:
-            retention.set_clock(db, self._now_us)
 
     def _tell(self) -> None:
         said = ", ".join(f"{n} {what}" for what, n in sorted(self._counts.items()) if n)
@@ -101,7 +86,7 @@ class Retention:
 
     # ------------------------------------------------------------ one sweep, a slice at each step
     def _all(self) -> Iterator[None]:
-        yield from self._jobs(self._before(self.desk.settings.retain_jobs_days))
+        yield from self._jobs(self.age.before(self.desk.settings.retain_jobs_days))
         yield from self._logs()
         yield from self._artifacts()
         yield from self._reports()
@@ -109,14 +94,11 @@ class Retention:
         yield from self._books()
         yield from self._budget()
 
-    def _before(self, days: int) -> int:
-        return self._now_us - days * DAY_US
-
     def _jobs(self, ended: int, *, until_small: bool = False) -> Iterator[None]:
         """Keys are answered with their jobs for the time that was promised, so younger jobs stay in any case."""
         place: retention.Place | None = BEGIN
         while place is not None:
-            created = self._before(self.desk.settings.idempotency_days)
+            created = self.age.before(self.desk.settings.idempotency_days)
             found, place = retention.old_jobs(self.desk.db, place, ended, created, JOBS)
             for old in found:
                 yield from self._job(old)
@@ -133,17 +115,18 @@ class Retention:
             yield
 
     def _logs(self) -> Iterator[None]:
+        before = self.age.before(self.desk.settings.retain_logs_days)
         place: int | None = 0
         while place is not None:
-            n, place = retention.old_logs(self.desk.db, place, self._before(self.desk.settings.retain_logs_days), ROWS)
+            n, place = retention.old_logs(self.desk.db, place, before, ROWS)
             self._counts["log rows"] += n
             yield
 
     def _artifacts(self, files: int = FILES) -> Iterator[None]:
-        artifacts.forget_open(self.desk.db, self._now_us - UPLOAD_US)
+        artifacts.forget_open(self.desk.db, self.age.before(UPLOAD_DAYS))
         place: int | None = 0
         while place is not None:
-            before = self._before(self.desk.settings.retain_artifacts_days)
+            before = self.age.before(self.desk.settings.retain_artifacts_days)
             gone, place = retention.old_artifacts(self.desk.db, place, before, files)
             self.gone += gone
             self._counts["artifacts"] += len(gone)
@@ -151,7 +134,7 @@ class Retention:
 
     def _reports(self) -> Iterator[None]:
         for index, journal in enumerate(retention.journals(self.desk.db), 1):
-            before = self._before(self.desk.settings.retain_logs_days)
+            before = self.age.before(self.desk.settings.retain_logs_days)
             while n := retention.old_reports(self.desk.db, journal, before, ROWS):
                 self._counts["reports"] += n
                 yield
@@ -159,26 +142,26 @@ class Retention:
                 yield
 
     def _others(self) -> Iterator[None]:
-        before = self._before(self.desk.settings.retain_jobs_days)
+        before = self.age.before(self.desk.settings.retain_jobs_days)
         place: int | None = 0
         while place is not None:
             n, place = retention.old_firings(self.desk.db, place, before, ROWS)
             self._counts["firings"] += n
             yield
-        promised = self._before(self.desk.settings.idempotency_days)
+        promised = self.age.before(self.desk.settings.idempotency_days)
         while retention.old_keys(self.desk.db, promised, ROWS):
             yield
         while batches.forget(self.desk.db, promised, ROWS):
             yield
-        while retention.old_small(self.desk.db, before, self._now_us, ROWS):
+        while retention.old_small(self.desk.db, before, min(self.age.now_us, self.desk.now.utc_us), ROWS):
             yield
 
     def _books(self) -> Iterator[None]:
         """Whole days; moves of a job that has not ended stay, however old they are."""
-        moves = self._before(self.desk.settings.retain_jobs_days)
+        moves = self.age.before(self.desk.settings.retain_jobs_days)
         oldest = retention.oldest_open(self.desk.db)
         yield from self._book("events", moves if oldest is None else min(moves, oldest), "moves")
-        yield from self._book("audit", self._before(self.desk.settings.retain_audit_days), "audit rows")
+        yield from self._book("audit", self.age.before(self.desk.settings.retain_audit_days), "audit rows")
 
     def _book(self, book: str, before: int, name: str) -> Iterator[None]:
         while n := retention.drop_unchained(self.desk.db, book, before // DAY_US * DAY_US, ROWS):
@@ -194,9 +177,9 @@ class Retention:
         self.over_budget = False
         if self._used() <= 1:
             return
-        yield from self._jobs(self._before(self.desk.settings.idempotency_days), until_small=True)
+        yield from self._jobs(self.age.before(self.desk.settings.idempotency_days), until_small=True)
         if self._used() > LOW:
-            yield from self._book("events", retention.oldest_job(self.desk.db, self._now_us), "moves")
+            yield from self._book("events", retention.oldest_job(self.desk.db, self.age.now_us), "moves")
         self.over_budget = self._used() > 1
 
     def _used(self) -> float:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from config.disk import sync
 from schemas.artifact import CHUNK_BYTES, FOLDER, PARTS, MediaType, place_of, sniff
 
 PIECE = 256 * 1024
@@ -95,7 +96,7 @@ class Uploads:
             os.fsync(part.fileno())
             self._make(whole.parent)
             os.rename(self._part(uid), whole)
-            _sync_folder(whole.parent)
+            sync(whole.parent)
             return type_
 
     def sweep(self) -> None:
@@ -164,11 +165,3 @@ def _look(part: BinaryIO) -> tuple[MediaType, str]:
     while piece := part.read(PIECE):
         digest.update(piece)
     return sniff(head), digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,6 @@
 """Opens the controller's database: one factory, one writer, one transaction at a time."""
 
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.clock import instant
+from config.disk import write_private
 from controller.store import chain, events, findings
 from controller.store.failures import is_trouble
 from controller.store.mark import NAME, Mark
@@ -149,12 +149,7 @@ class Store:
 
     def _write_incarnation_file(self) -> None:
         if self.incarnation_file is not None:
-            draft = self.incarnation_file.with_suffix(".new")
-            with draft.open("w") as file:
-                file.write(f"{self.incarnation}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.incarnation_file)
+            write_private(self.incarnation_file, f"{self.incarnation}\n")
 
     def raise_incarnation(self) -> None:
         """After a restore: every number from now on is above all that any robot has seen."""

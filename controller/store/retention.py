@@ -141,20 +141,29 @@ def old_reports(db: sqlite3.Connection, journal: int, before: int, limit: int) -
     return db.execute("delete from reports where journal = ? and seq <= ?", (journal, old)).rowcount
 
 
-def clock(db: sqlite3.Connection) -> int | None:
-    """How late it is for what goes by age, as it was kept; None: it never was."""
-    row = db.execute("select value from meta where key = 'retention clock'").fetchone()
-    return None if row is None else int(row["value"])
+_CLOCK, _BEHIND = "retention clock", ("behind earliest", "behind since", "behind until")
 
 
-def set_clock(db: sqlite3.Connection, us: int) -> None:
-    """Keep it."""
-    db.execute("insert or replace into meta values ('retention clock', ?)", (us,))
+def clock(db: sqlite3.Connection) -> tuple[int | None, tuple[int, int, int] | None]:
+    """How late it is for what goes by age, as it was kept, and what `controller.age.Behind` holds; None: never."""
+    known = {row["key"]: int(row["value"]) for row in db.execute(_READ_CLOCK, (_CLOCK, *_BEHIND))}
+    earliest, since, until = (known.get(name) for name in _BEHIND)
+    behind = None if earliest is None or since is None or until is None else (earliest, since, until)
+    return known.get(_CLOCK), behind
 
 
-def newest_move(db: sqlite3.Connection, none: int) -> int:
-    """When the last move was written; `none` if there is none."""
-    row = db.execute("select at from events order by id desc limit 1").fetchone()
+_READ_CLOCK = "select key, value from meta where key in (?, ?, ?, ?)"
+
+
+def set_clock(db: sqlite3.Connection, us: int, behind: tuple[int, int, int] | None) -> None:
+    """Keep both."""
+    rows = [(_CLOCK, us), *zip(_BEHIND, behind or (), strict=False)]
+    db.executemany("insert or replace into meta values (?, ?)", rows)
+
+
+def first_move(db: sqlite3.Connection, none: int) -> int:
+    """When the first move was written that is still here; `none` if there is none."""
+    row = db.execute("select at from events order by id limit 1").fetchone()
     return none if row is None else int(row["at"])
 
 

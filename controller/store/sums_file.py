@@ -8,6 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from config.disk import sync
+
 SUM = 8
 UNKNOWN = bytes(SUM)
 """Of a page whose content nobody has sworn to yet."""
@@ -158,7 +160,7 @@ class SumsFile:
         finally:
             os.close(file)
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
         os.ftruncate(self._log, 0)
 
     @property
@@ -175,14 +177,6 @@ def _write_all(file: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _seal(body: bytes | bytearray) -> bytes:

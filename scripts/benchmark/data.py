@@ -5,7 +5,6 @@ python -m scripts.benchmark.data FILE --jobs 1000000
 
 import argparse
 import json
-import os
 import sqlite3
 import time
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from config.clock import instant
+from config.disk import sync
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.store.connection import Store, connect, to_json
@@ -68,7 +68,7 @@ def make(file: Path, shape: Shape) -> None:
         db.execute("commit")
     _conclude(db, past)
     store.close()
-    _to_disk(draft)
+    sync(draft)
     draft.replace(file)
 
 
@@ -143,14 +143,6 @@ def _conclude(db: sqlite3.Connection, past: Past) -> None:
     db.execute("insert or replace into meta values ('count', ?)", (past.number % INCARNATION_STEP,))
     db.execute("commit")
     db.execute("pragma wal_checkpoint(truncate)")
-
-
-def _to_disk(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def main() -> None:

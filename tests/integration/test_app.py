@@ -2,11 +2,9 @@
 
 import errno
 import json
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,10 +24,10 @@ from controller.store.scrub import Scrub
 from controller.store.sums_file import put
 from schemas.topics import Topics
 from tests.conftest import Broker
+from tests.fakes.part import part
 from tests.integration.test_broker import Someone
 from tests.waiting import wait_for
 
-ROOT = Path(__file__).parents[2]
 JOURNAL = {"v": 1, "journal": "j-1", "boot": "b-1"}
 DIES_BEFORE_THE_ACK = """
 import os, sys
@@ -49,16 +47,8 @@ def settings_for(data_dir: Path, port: int, name: str) -> ServeSettings:
 @contextmanager
 def process(settings: ServeSettings, *how: str) -> Iterator[subprocess.Popen[str]]:
     """A controller as a process of its own, killed at the end of the block if it still runs."""
-    environment = os.environ | {PART_VARIABLE: settings.model_dump_json()}
-    command = [sys.executable, *(how or ("-m", "controller.app"))]
-    running = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
+    with part({PART_VARIABLE: settings.model_dump_json()}, *(how or ("-m", "controller.app"))) as running:
         yield running
-    finally:
-        running.kill()
-        running.communicate()
 
 
 def answers(client: Client) -> bool:

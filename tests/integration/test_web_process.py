@@ -1,8 +1,6 @@
 """The web's process: it ends with its worker, so that the supervisor sees that, counts it and starts both again."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +10,10 @@ import pytest
 
 from cli.probes import free_port
 from cli.web_process import ServerSettings
+from tests.fakes.part import part
 from tests.waiting import wait_for
 from web.settings import VARIABLE, WebSettings
 
-ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 
 
@@ -28,17 +26,9 @@ def port() -> int:
 @pytest.fixture
 def process(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     """The web without a controller; its standard input is what a supervisor would hold."""
-    environment = os.environ | ServerSettings(HOST, port, 4, "info", "plain").environment()
-    environment[VARIABLE] = WebSettings(tmp_path, (HOST,)).to_json()
-    command = [sys.executable, "-m", "cli.web_process"]
-    running = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
+    told = {VARIABLE: WebSettings(tmp_path, (HOST,)).to_json()}
+    with part(ServerSettings(HOST, port, 4, "info", "plain").environment() | told, "-m", "cli.web_process") as running:
         yield running
-    finally:
-        running.kill()
-        running.communicate()
 
 
 def is_served(port: int) -> bool:

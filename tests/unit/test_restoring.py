@@ -156,7 +156,7 @@ def test_a_damaged_picture_is_left_out_and_named_and_the_box_comes_back(data: Pa
     assert not (data / "artifacts" / place_of(picture.name)).exists()
 
 
-LAST_STEP = 26
+LAST_STEP = 24
 """The empty folder `restoring` is removed: the new box is whole."""
 
 

@@ -1,5 +1,6 @@
 """What is old is cleared away, a little at a time; what anybody still needs stays, and the database tells the truth."""
 
+import contextlib
 import errno
 import os
 import time
@@ -377,6 +378,84 @@ def test_a_clock_that_jumps_a_year_clears_nothing_away(yard: Years) -> None:
     yard.pass_days(11)
     yard.sweep()
     assert yard.count("jobs") == 0, "it goes on as if nothing had been"
+
+
+def everything(yard: Years) -> dict[str, int]:
+    return {table: yard.count(table) for table in ("jobs", "logs", "events", "audit", "artifacts", "reports")}
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+@pytest.mark.parametrize("days", [-400, -12])
+def test_what_was_written_while_the_clock_was_behind_stays_its_time(yard: Years, days: int, is_swept: bool) -> None:
+    """Its dates say that it is old; nobody may believe them, also not after a restart."""
+    yard.pass_days(1)
+    yard.wrong = days
+    key = yard.ask("job.submit", key="k", flow="hello", target={"queue": "main"})
+    yard.r1.accept()
+    yard.r1.say(yard.r1.about("succeeded"))
+    artifact(yard, yard.done())
+    if is_swept:
+        yard.sweep()
+    yard.wrong = 0
+    before = everything(yard)
+    yard.sweep()
+    yard.boot()
+    yard.r1.beat()
+    yard.pass_days(1.5)
+    yard.sweep()
+    assert everything(yard) == before
+    again = yard.ask("job.submit", key="k", flow="hello", target={"queue": "main"})
+    assert (again.replayed, again.ok) == (True, key.ok)
+    yard.pass_days(10)
+    yard.sweep()
+    assert yard.count("jobs") == 0, "now it is old"
+    yard.is_true()
+
+
+def test_a_clock_that_was_behind_for_some_days_stops_nothing_for_longer(yard: Years) -> None:
+    yard.pass_days(1)
+    yard.done()
+    yard.wrong = -400
+    for _ in range(6):
+        yard.pass_days(0.5)
+        yard.sweep()
+    yard.wrong = 0
+    yard.pass_days(11)
+    yard.sweep()
+    assert yard.count("jobs") == 0
+
+
+def test_after_a_month_a_clock_that_is_behind_is_believed(yard: Years) -> None:
+    """The first one was a year ahead: else nothing would be cleared away for a year."""
+    yard.wrong = -365
+    yard.done()
+    for _ in range(31):
+        yard.pass_days(1)
+        yard.sweep()
+    assert yard.count("jobs") == 1
+    for _ in range(12):
+        yard.pass_days(1)
+        yard.sweep()
+    assert yard.count("jobs") == 0
+
+
+def test_what_a_lost_turn_remembered_of_a_wrong_clock_is_remembered_again(yard: Years) -> None:
+    yard.pass_days(1)
+    yard.wrong = -400
+    with contextlib.suppress(Lost), yard.store.transaction():
+        yard.core.tick(yard.instant())
+        raise Lost
+    yard.core.undo()
+    yard.done()
+    yard.wrong = 0
+    yard.boot()
+    yard.r1.beat()
+    yard.sweep()
+    assert yard.count("jobs") == 1
+
+
+class Lost(Exception):
+    """A turn that is rolled back."""
 
 
 def test_what_a_box_that_was_off_for_long_has_to_clear_is_caught_up_with(yard: Years) -> None:

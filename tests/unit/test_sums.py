@@ -210,7 +210,7 @@ def steps(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step
     steps = Steps(store, tmp_path / "steps")
     for kind, name in ((SumsFile, "append"), (SumsFile, "write_table"), (Sums, "_checkpoint"), (Sums, "_done")):
         monkeypatch.setattr(kind, name, steps.around(getattr(kind, name)))
-    for name in ("_write_all", "_sync_folder"):
+    for name in ("_write_all", "sync"):
         monkeypatch.setattr(sums_file, name, steps.around(getattr(sums_file, name)))
     for name in ("fdatasync", "ftruncate", "fsync"):
         monkeypatch.setattr(os, name, steps.around(getattr(os, name)))
