@@ -23,6 +23,7 @@ class FullDisk(Fault):
     """The box's disk is filled by somebody else to the last byte, and emptied again."""
 
     name = "disk-full"
+    mutants = ("ack_before_commit",)
     quick, full = Size(2, 2, (1, 4)), Size(50, 10, (1, 10))
 
     def missing(self) -> str:
@@ -77,6 +78,7 @@ class Traced(Fault):
 
 class SyncFails(Traced):
     name = "disk-errors"
+    mutants = ("ack_before_commit",)
     quick, full = Size(2, 2, (1, 3)), Size(50, 10, (1, 10))
     tampering = "fdatasync:error=EIO"
 
@@ -85,6 +87,7 @@ class SlowDisk(Traced):
     """Each sync takes 300 ms: nothing expires, robots stay connected, pages are read as before."""
 
     name = "slow-disk"
+    mutants = ("a_turn_each",)
     quick, full = Size(1, 1, (12, 12)), Size(10, 2, (60, 60))
     tampering = "fdatasync:delay_enter=300000"
 
@@ -115,6 +118,7 @@ class Locked(Fault):
     """Another process holds the database for writing."""
 
     name = "locked-database"
+    mutants = ("keys_forgotten",)
     quick, full = Size(2, 2, (2, 7)), Size(50, 10, (2, 20))
 
     def inject(self, scene: Scene) -> None:

@@ -17,6 +17,7 @@ from tests.fakes.yard import Yard, running
 from tests.faults.corpus import WORTHLESS, bent
 from tests.faults.fault import Alone, Size
 from tests.faults.fleet import OUTSIDER
+from tests.faults.mutants.rules import RULES
 from tests.faults.row import Row
 from tests.faults.traces import digest
 
@@ -31,9 +32,12 @@ class FuzzedCores(Alone):
 
     name = "fuzzed-cores"
     quick, full = Size(4000, A_YARD), Size(200_000, A_YARD)
+    mutants = ("rubbish_raises",)
 
     def alone(self, size: Size, folder: Path, mutant: str | None) -> Row:
-        del folder, mutant
+        del folder
+        if mutant is not None:  # in a process of its own, as every mutant
+            RULES[mutant]()
         self._wrong: list[str] = []
         self._slowest = (0.0, "")
         for cycle in (self._agent, self._controller):

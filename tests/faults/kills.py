@@ -43,6 +43,7 @@ class KillController(KillPart):
 class KillWeb(KillPart):
     name, part = "kill-web", "web"
     quick, full = Size(3, 3), Size(300, 50)
+    mutants = ("keys_forgotten",)
 
 
 class KillBroker(KillPart):
@@ -50,6 +51,7 @@ class KillBroker(KillPart):
 
     name, part = "kill-broker", "broker"
     quick, full = Size(3, 3), Size(300, 50)
+    mutants = ("agent_says_once",)
 
     def inject(self, scene: Scene) -> None:
         super().inject(scene)
@@ -85,6 +87,7 @@ class KillAgent(KillAgents):
 class KillShared(KillAgents):
     name = "kill-shared-agents"
     quick, full = Size(3, 3), Size(300, 50)
+    mutants = ("agent_journal_after_moving",)
 
     def named(self, scene: Scene) -> str:
         return "shared"

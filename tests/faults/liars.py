@@ -82,6 +82,7 @@ class Retained(Fault):
     """Stale and forged retained messages, wills and presence, replayed at will."""
 
     name = "retained-and-stale"
+    mutants = ("anybody_speaks",)
     quick, full = Size(3, 3), Size(100, 50)
 
     def inject(self, scene: Scene) -> None:
@@ -108,6 +109,7 @@ class Rubbish(Fault):
     """Malformed, deep and huge payloads on every topic and in the bodies of requests."""
 
     name = "malformed-payloads"
+    mutants = ("rubbish_raises",)
     quick, full = Size(1, 1), Size(100, 25)
     bent_each = 150
     paths = ("/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/flows/short", "/api/v1/login", "/api/v1/robots/s-1/enable")

@@ -52,6 +52,7 @@ class Slow(Weathered):
     """10 % of all pieces are held up as by a lost packet, the others come 200 ms late."""
 
     name = "loss-and-delay"
+    mutants = ("keys_forgotten",)
     quick, full = Size(1, 1, (15, 15)), Size(20, 5, (60, 60))
 
     def inject(self, scene: Scene) -> None:
@@ -102,6 +103,7 @@ class HalfOpen(Weathered):
     """What is sent is swallowed silently; the connection is found dead later."""
 
     name = "half-open"
+    mutants = ("agent_says_once",)
     quick, full = Size(2, 2, (4, 12)), Size(100, 20, (3, 20))
 
     def inject(self, scene: Scene) -> None:
@@ -115,6 +117,7 @@ class Cut(Weathered):
     """Connections break in the middle of messages, again and again."""
 
     name = "cut-connections"
+    mutants = ("agent_says_once",)
     quick, full = Size(3, 3, (1, 3)), Size(300, 50, (1, 3))
 
     def inject(self, scene: Scene) -> None:

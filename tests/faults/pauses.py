@@ -49,10 +49,12 @@ class Pause(Fault):
 
 class PauseController(Pause):
     name, part = "pause-controller", "controller"
+    mutants = ("pauses_unnoticed",)
 
 
 class PauseWeb(Pause):
     name, part = "pause-web", "web"
+    mutants = ("keys_forgotten",)
     quick = Size(1, 1, (8, 10))
 
 
@@ -79,6 +81,7 @@ class PauseBroker(Pause):
     """The pipe stands still: robots are really out of reach, so an offer may go unanswered."""
 
     name, part, blames = "pause-broker", "broker", True
+    mutants = ("agent_says_once",)
     quick = Size(1, 1, (10, 14))
 
 

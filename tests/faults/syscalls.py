@@ -43,6 +43,7 @@ class AtCalls(Fault):
 
 class ControllerAtCalls(AtCalls):
     name = "controller-at-every-call"
+    mutants = ("ack_before_commit",)
     quick, full = Size(3, 3), Size(900, 60)
 
     def inject(self, scene: Scene) -> None:
@@ -65,6 +66,7 @@ class ControllerAtCalls(AtCalls):
 
 class AgentAtCalls(AtCalls):
     name, heals_itself = "agent-at-every-call", False
+    mutants = ("agent_journal_after_moving",)
     quick, full = Size(3, 3), Size(900, 60)
 
     def inject(self, scene: Scene) -> None:

@@ -173,3 +173,9 @@ def test_every_name_is_known() -> None:
     assert list(suites())[: len(FAULTS)] == list(FAULTS)
     assert {task.mutant for task in mutants()} <= {*RULES, *MUTANTS}
     assert all(task.name in FAULTS for task in mutants())
+
+
+def test_every_suite_has_a_mutant_that_it_must_catch() -> None:
+    """But those that measure, and one whose rules stand in for each other (docs/reliability.md)."""
+    without = {name for name, fault in FAULTS.items() if not fault.mutants}
+    assert without == {"connect-storm", "flooding-robot", "pause-agents"}

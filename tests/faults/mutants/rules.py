@@ -130,7 +130,46 @@ def wall_clock_decides() -> None:
         _switch(module, "instant", lambda: Instant(time.time(), time.time_ns() // 1000))
 
 
+def a_turn_each() -> None:
+    """Every message has a commit of its own: what arrives together is not written together."""
+    from controller import loop
+
+    _switch(loop, "MOST_A_TURN", 1)
+
+
+def rubbish_raises() -> None:
+    """A message that cannot be read is a defect of the core, not of the message."""
+    from controller.core import Core
+    from schemas.reading import BadMessage
+
+    def unreadable(_self: Core, _name: str, _kind: str, _payload: bytes, error: BadMessage) -> None:
+        raise error
+
+    _switch(Core, "_unreadable", unreadable)
+
+
+def restore_unnoticed() -> None:
+    """A database that is older than what robots have seen is taken for the present one."""
+    from controller.store.connection import Store
+
+    real = Store._load_numbers
+
+    def load(self: Store) -> None:
+        real(self)
+        self.restored, self.why = False, ""
+
+    _switch(Store, "_load_numbers", load)
+
+
 # ---------------------------------------------------------------- agents
+def agent_says_once() -> None:
+    """A report leaves once, and is not said again although nobody has acknowledged it."""
+    from edge_agent.outbox import Outbox
+
+    for name in ("all_again", "again", "tick"):
+        _switch(Outbox, name, lambda *_: None)
+
+
 def agent_journal_after_moving() -> None:
     """What the journal is told reaches the disk a second later; the robot moves and reports at once."""
     from edge_agent.journal import JournalFile
@@ -177,6 +216,7 @@ RULES: dict[str, Callable[[], None]] = {
     rule.__name__: rule
     for rule in (
         ack_before_commit, cancel_shown_at_once, keys_forgotten, pauses_unnoticed, anybody_speaks, no_lock,
-        wall_clock_decides, agent_journal_after_moving, agent_no_grant, agent_no_fence,
+        wall_clock_decides, a_turn_each, rubbish_raises, restore_unnoticed,
+        agent_says_once, agent_journal_after_moving, agent_no_grant, agent_no_fence,
     )
 }  # fmt: skip
