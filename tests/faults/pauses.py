@@ -1,5 +1,6 @@
 """SIGSTOP and SIGCONT: a process that did not run blames nobody for its own silence."""
 
+import contextlib
 import os
 import signal
 import time
@@ -37,7 +38,8 @@ class Pause(Fault):
         time.sleep(scene.lasts())
 
     def heal(self, scene: Scene) -> None:
-        os.killpg(self._stopped, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # several pauses in a row: it was taken for hung, and ended
+            os.killpg(self._stopped, signal.SIGCONT)
 
     def judge(self, scene: Scene) -> Iterator[str]:
         for row in () if self.blames else scene.bench.rows(BLAMED):
