@@ -15,6 +15,7 @@ from config import garbage
 from config.clock import instant, steady
 from config.logs import set_up
 from config.settings import PART_VARIABLE, ServeSettings, from_supervisor
+from controller import backups
 from controller.artifact_files import Orphans, remove_files
 from controller.ballast import NAME as BALLAST
 from controller.ballast import Ballast, give_up_for
@@ -99,7 +100,12 @@ class Controller:
 
     def _watch_over_the_file(self, opening: ExitStack) -> None:
         self._noted: Looked | None = None
-        self.scrub = None if self.store.sums is None else Scrub(self.store.sums, self._hurry)
+
+        def doubt() -> object:
+            """A backup that failed may have met damage."""
+            return backups.state(self.database.parent).failed_at
+
+        self.scrub = None if self.store.sums is None else Scrub(self.store.sums, self._hurry, doubt)
         if self.scrub is not None:
             self.scrub.start()
             opening.callback(self.scrub.end)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import shutil
 import sqlite3
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.clock import steady
-from config.disk import sync, write_new
+from config.disk import sync, write_new, write_private
 from controller.backup_files import bring, sha256
 from controller.lock import DataInUse, DataLock
 from controller.store import copying
@@ -289,12 +288,9 @@ def good_at(said: State, now_us: int) -> int | None:
 
 
 def _note(data_dir: Path, new: State) -> None:
-    draft = data_dir / f"{STATE}.{os.getpid()}"
     try:
-        draft.write_text(json.dumps(new._asdict()) + "\n", encoding="utf-8")
-        draft.replace(data_dir / STATE)
+        write_private(data_dir / STATE, json.dumps(new._asdict()) + "\n")
     except OSError as error:  # a full disk: the reason of the failure is said anyway
-        draft.unlink(missing_ok=True)
         if new.failed_at is None:
             raise BackupFailed(f"the backup was made, but {STATE} cannot be written: {error}") from error
 

@@ -17,6 +17,8 @@ from controller.store.sums import Sums
 log = logging.getLogger(__name__)
 
 EVERY_S = 24 * 3600.0
+DOUBT_S = 5.0
+"""Between two questions whether somebody has a doubt."""
 AGAIN_S = 60.0
 """When a check that was cut off by the disk is begun anew."""
 REST = 9.0
@@ -31,23 +33,27 @@ class Looked(NamedTuple):
 
 
 class Scrub(threading.Thread):
-    """One pass over pages and structure at the start, then one a day, until it is told to end.
+    """One pass over pages and structure at the start, then one a day and at every new doubt, until it is told to end.
 
     `last` is what the last pass found; `passes` counts those that found nothing.
     """
 
-    def __init__(self, sums: Sums, found: Callable[[], None], every_s: float = EVERY_S, rest: float = REST) -> None:
-        """`found` is called, from this thread, after each pass."""
+    def __init__(
+        self, sums: Sums, found: Callable[[], None], doubt: Callable[[], object] = lambda: None,
+        every_s: float = EVERY_S, rest: float = REST,
+    ) -> None:  # fmt: skip
+        """`found` is called, from this thread, after each pass; `doubt` answers something else at each new doubt."""
         super().__init__(name="scrub", daemon=True)
         self.last: Looked | None = None
         self.passes = 0
-        self._sums, self._found, self._every_s, self._rest = sums, found, every_s, rest
+        self._sums, self._found, self._doubt, self._every_s, self._rest = sums, found, doubt, every_s, rest
         self._ending = threading.Event()
         self._db: sqlite3.Connection | None = None
 
     def run(self) -> None:
         """Until `end`."""
         while not self._ending.is_set():
+            known = self._doubt()
             try:
                 self._pass(Looked(self._look()))
             except OSError as error:
@@ -57,7 +63,13 @@ class Scrub(threading.Thread):
                 log.warning("the check of the database was cut off and is begun anew: %s", error)
                 self._ending.wait(AGAIN_S)
             else:
-                self._ending.wait(self._every_s)
+                self._until_tomorrow(known)
+
+    def _until_tomorrow(self, known: object) -> None:
+        end = steady() + self._every_s
+        while not self._ending.wait(min(DOUBT_S, max(0.0, end - steady()))):
+            if steady() >= end or self._doubt() != known:
+                return
 
     def end(self) -> None:
         """Stop and wait for it."""

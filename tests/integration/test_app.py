@@ -5,6 +5,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -270,6 +271,24 @@ def test_metrics_tell_what_happened(settings: ServeSettings, broker: Broker) -> 
 def said(client: Client, line: str) -> Callable[[], bool]:
     """Whether the metrics have this line."""
     return lambda: line in (client.call("system.metrics").ok or {})["text"]
+
+
+def test_what_a_backup_met_is_looked_at_at_once(settings: ServeSettings) -> None:
+    """Else a box whose backups fail because a page went bad would say only that, until the look of the next day."""
+    with thread(settings) as controller:
+        scrub = controller.scrub
+        assert scrub is not None
+        wait_for(lambda: scrub.passes, 20, "the first look at the file")
+        controller.store.fold()
+        file = settings.data_dir / "yardmaster.db"
+        with file.open("r+b") as pages:
+            pages.seek(file.stat().st_size - 50)
+            pages.write(b"rot")
+        command = [sys.executable, "-m", "cli.main", "backup", "--data-dir", str(settings.data_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done
+        assert "is not what was written" in done.stderr
+        wait_for(lambda: _damaged(Client(settings.data_dir)), 30, "the second look")
 
 
 def test_a_page_that_goes_bad_while_it_runs_is_found_and_said(
