@@ -110,8 +110,13 @@ def replay(trace: Trace, order: list[int]) -> str:
 
 
 def _can_be_there(core: Core, robot: str, payload: bytes) -> bool:
-    """A message that says "older reports are recorded" is written only after they were: it cannot come before."""
+    """A message that says "older reports are recorded" is written only after they were: it cannot come before.
+
+    Nor can one that has seen a number of the box come before the box has given it.
+    """
     message = json.loads(payload)
+    if message.get("highest", 0) > core.store.newest_number:
+        return False
     known = core.desk.memory.journals.get((robot, message.get("journal")), (0, 0))
     return int(message.get("first", 1)) - 1 <= known[1]
 

@@ -20,7 +20,8 @@ def _round(scene: Scene) -> tuple[int, list[str]]:
         outcome = attack(scene)
         tries += outcome.tries
         wrong += [f"{name}: {what}" for what in outcome.through]
-        wrong += [f"{name}: rows have changed"] * (scene.house.rows() != before)
+        after = scene.house.rows()
+        wrong += [f"{name}: rows of {table} have changed" for table in after if after[table] != before.get(table)]
     return tries, wrong
 
 
