@@ -273,17 +273,21 @@ def said(client: Client, line: str) -> Callable[[], bool]:
     return lambda: line in (client.call("system.metrics").ok or {})["text"]
 
 
+def rot(controller: Controller) -> None:
+    """A disk that changes what was written, behind everybody's back."""
+    controller.store.fold()
+    with controller.database.open("r+b") as pages:
+        pages.seek(controller.database.stat().st_size - 50)
+        pages.write(b"rot")
+
+
 def test_what_a_backup_met_is_looked_at_at_once(settings: ServeSettings) -> None:
     """Else a box whose backups fail because a page went bad would say only that, until the look of the next day."""
     with thread(settings) as controller:
         scrub = controller.scrub
         assert scrub is not None
         wait_for(lambda: scrub.passes, 20, "the first look at the file")
-        controller.store.fold()
-        file = settings.data_dir / "yardmaster.db"
-        with file.open("r+b") as pages:
-            pages.seek(file.stat().st_size - 50)
-            pages.write(b"rot")
+        rot(controller)
         command = [sys.executable, "-m", "cli.main", "backup", "--data-dir", str(settings.data_dir)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 1, done
@@ -298,11 +302,7 @@ def test_a_page_that_goes_bad_while_it_runs_is_found_and_said(
         first = controller.scrub
         assert first is not None
         wait_for(lambda: first.passes, 20, "the first look at the file")
-        controller.store.fold()
-        file = settings.data_dir / "yardmaster.db"
-        with file.open("r+b") as pages:
-            pages.seek(file.stat().st_size - 50)
-            pages.write(b"rot")
+        rot(controller)
         first.end()
         assert controller.store.sums is not None
         controller.scrub = second = Scrub(controller.store.sums, controller._hurry)
