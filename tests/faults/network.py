@@ -70,7 +70,7 @@ class Partition(Weathered):
     quick, full = Size(3, 3, (3, 14)), Size(200, 20, (3, 20))
     demand = SPARE
     mutants = ("agent_no_fence",)
-    mutant_cycles = 8
+    mutant_cycles = 24
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
 
     def inject(self, scene: Scene) -> None:
@@ -92,7 +92,7 @@ class Late(Weathered):
     quick, full = Size(2, 2, (10, 14)), Size(100, 20, (10, 20))
     demand = SPARE
     mutants = ("agent_no_grant",)
-    mutant_cycles = 3
+    mutant_cycles = 12
 
     def inject(self, scene: Scene) -> None:
         self.proxy.weather = Weather(late_s=scene.dice.uniform(5, 8), share=0.4, salt=scene.dice.randrange(1000))
