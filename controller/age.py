@@ -54,6 +54,13 @@ class Age:
         """The time of this clock."""
         return self.desk.now.utc_us if self._us is None else self._us
 
+    @property
+    def _longest_days(self) -> int:
+        s = self.desk.settings
+        return max(
+            s.retain_jobs_days, s.retain_logs_days, s.retain_artifacts_days, s.retain_audit_days, s.idempotency_days
+        )
+
     def before(self, days: int) -> int:
         """What has an earlier date than this was written at least so many days ago."""
         moment, behind = self.now_us - days * DAY_US, self._behind
@@ -75,7 +82,7 @@ class Age:
     def _is_behind(self, before_us: int, us: int, wall_us: int) -> None:
         """This clock goes on, from one reading to the next; the wall clock shows less."""
         had, earliest = self._behind, wall_us - BEHIND_US
-        if had is None:
+        if had is None or before_us >= had.until_us + self._longest_days * DAY_US:  # nothing of that time is left
             self._behind = Behind(earliest, us, us)
         else:
             since = had.since_us if before_us - had.until_us < 2 * HOUR_US else us

@@ -142,6 +142,7 @@ def old_reports(db: sqlite3.Connection, journal: int, before: int, limit: int) -
 
 
 _CLOCK, _BEHIND = "retention clock", ("behind earliest", "behind since", "behind until")
+_READ_CLOCK = "select key, value from meta where key in (?, ?, ?, ?)"
 
 
 def clock(db: sqlite3.Connection) -> tuple[int | None, tuple[int, int, int] | None]:
@@ -150,9 +151,6 @@ def clock(db: sqlite3.Connection) -> tuple[int | None, tuple[int, int, int] | No
     earliest, since, until = (known.get(name) for name in _BEHIND)
     behind = None if earliest is None or since is None or until is None else (earliest, since, until)
     return known.get(_CLOCK), behind
-
-
-_READ_CLOCK = "select key, value from meta where key in (?, ?, ?, ?)"
 
 
 def set_clock(db: sqlite3.Connection, us: int, behind: tuple[int, int, int] | None) -> None:

@@ -17,7 +17,7 @@ from tests.faults.network import HASTY
 from tests.faults.pauses import BLAMED
 from tests.faults.product import MUTANTS
 
-REFUSES_S = 90.0
+REFUSES_S = 60.0
 IN_USE = "is in use by another"
 JUMPS_S = (1, -1, 60, -60, 3600, -3600, 86_400, -86_400, 31_536_000, -31_536_000)
 """±1 s to ±1 y; an hour is also what daylight saving is to a clock that is set wrongly."""

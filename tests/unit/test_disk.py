@@ -23,15 +23,20 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    def where(descriptor: int) -> str:
-        return f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name.partition('.')[0]}"
+    opened: dict[int, str] = {}
+    real = os.open
 
-    monkeypatch.setattr(os, "fsync", noted(os.fsync, where))
+    def open_(path: Path, *args: Any, **more: Any) -> int:
+        descriptor = real(path, *args, **more)
+        opened[descriptor] = Path(path).name.partition(".")[0]
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(os, "fsync", noted(os.fsync, lambda descriptor: f"sync {opened[descriptor]}"))
     monkeypatch.setattr(Path, "replace", noted(Path.replace, lambda *_: "replace"))
     return asked
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_the_call_returns(
     tmp_path: Path, calls: list[str]
 ) -> None:

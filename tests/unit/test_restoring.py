@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.serve import check_restored
 from cli.supervisor import NotStarted
+from config import disk
 from config.certificates import Authority
 from controller import backup_files, backups, restoring
 from controller.lock import DataLock
@@ -156,7 +157,7 @@ def test_a_damaged_picture_is_left_out_and_named_and_the_box_comes_back(data: Pa
     assert not (data / "artifacts" / place_of(picture.name)).exists()
 
 
-LAST_STEP = 24
+LAST_STEP = 26
 """The empty folder `restoring` is removed: the new box is whole."""
 
 
@@ -181,6 +182,7 @@ def test_one_that_is_cut_off_is_begun_anew(data: Path, step: int, monkeypatch: p
         for name in ("rename", "rmdir", "replace", "mkdir", "unlink", "open"):
             patch.setattr(Path, name, counting(getattr(Path, name)))
         patch.setattr(restoring, "link_or_copy", counting(backup_files.link_or_copy))
+        patch.setattr(restoring, "write_new", counting(disk.write_new))
         try:
             put_back(data)
         except Cut:

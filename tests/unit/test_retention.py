@@ -425,6 +425,23 @@ def test_a_clock_that_was_behind_for_some_days_stops_nothing_for_longer(yard: Ye
     assert yard.count("jobs") == 0
 
 
+def test_what_is_over_for_good_stops_nothing_when_the_clock_is_behind_again(yard: Years) -> None:
+    """The dates of the first time would keep everything once more."""
+    yard.pass_days(1)
+    yard.wrong = -400
+    yard.pass_days(0.1)
+    yard.wrong = 0
+    yard.pass_days(25)  # longer than anything is kept
+    yard.sweep()
+    yard.done()
+    yard.pass_days(11)
+    yard.wrong = -1
+    yard.tick(1)
+    yard.wrong = 0
+    yard.sweep()
+    assert yard.count("jobs") == 0
+
+
 def test_after_a_month_a_clock_that_is_behind_is_believed(yard: Years) -> None:
     """The first one was a year ahead: else nothing would be cleared away for a year."""
     yard.wrong = -365
