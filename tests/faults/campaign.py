@@ -60,6 +60,8 @@ def here(order: Order, task: Task) -> Row:
     if fault is None:
         return _whole(order, task.name, book)
     fault.is_full = order.full
+    if task.mutant:
+        fault.sharpen()
     size = fault.full if order.full else fault.quick
     if order.cycles:
         size = size._replace(cycles=order.cycles)
@@ -103,9 +105,8 @@ def _elsewhere(order: Order, task: Task) -> Row:
     where.mkdir(parents=True, exist_ok=True)
     file = where / "row.json"
     command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
-    cycles = order.cycles or (FAULTS[task.name].mutant_cycles if task.mutant else None)
     command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
-    more = (("cycles", cycles), ("minutes", order.minutes), ("mutant", task.mutant), ("book", order.book))
+    more = (("cycles", order.cycles), ("minutes", order.minutes), ("mutant", task.mutant), ("book", order.book))
     for name, value in more:
         command += [] if value is None else [f"--{name}", str(value)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)

@@ -48,8 +48,6 @@ class Fault(ABC):
     """Broken variants that this suite must catch (`tests.faults.mutants`)."""
     is_full = False
     """Whether it runs with its full sizes."""
-    mutant_cycles: int | None = None
-    """Cycles within which a mutant shows itself, where the small size is too short for that."""
     heals_itself = False
     """Recovery is the product's own work, and counts from the fault."""
     demand = Demand()
@@ -69,6 +67,9 @@ class Fault(ABC):
         """How the box is made."""
         del folder
         return Plan()
+
+    def sharpen(self) -> None:  # noqa: B027 - most show their mutants in every cycle
+        """A mutant is tried: of all that the dice may choose, only what can show it."""
 
     def go_on(self, done: int) -> None:  # noqa: B027 - most cycles do not depend on their number
         """So many cycles were done by an earlier run."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.bench import Plan
@@ -15,6 +16,8 @@ HASTY = {
 }  # fmt: skip
 HASTY_LONG_S = 30.0
 """Motions that outlast a silence: only a fence stops them in time."""
+LATE_LONG_S = 6.0
+"""Motions that are begun often, and last until a late order has arrived."""
 
 SPARE = Demand(backlog=14, requeued=0.8, long=0.6)
 """Fewer jobs than robots: whatever is wrongly given away has somebody who begins it at once, and lasts."""
@@ -70,12 +73,16 @@ class Partition(Weathered):
     quick, full = Size(3, 3, (3, 14)), Size(200, 20, (3, 20))
     demand = SPARE
     mutants = ("agent_no_fence",)
-    mutant_cycles = 24
     ways: tuple[frozenset[Way], ...] = (frozenset({"up", "down"}), frozenset({"up"}), frozenset({"down"}))
+    shares: tuple[float, ...] = (0.4, 0.4, 1.0)
+
+    def sharpen(self) -> None:
+        """A robot that hears a revoke, or has nobody to take its job, shows nothing."""
+        self.ways, self.shares, self.quick = self.ways[:1], self.shares[:1], Size(4, 4, (16, 20))
 
     def inject(self, scene: Scene) -> None:
         dice = scene.dice
-        share, salt = dice.choice((0.4, 0.4, 1.0)), dice.randrange(1000)
+        share, salt = dice.choice(self.shares), dice.randrange(1000)
         self.proxy.weather = Weather(held=dice.choice(self.ways), share=share, salt=salt)
         time.sleep(scene.lasts())
 
@@ -90,9 +97,15 @@ class Late(Weathered):
 
     name = "late-messages"
     quick, full = Size(2, 2, (10, 14)), Size(100, 20, (10, 20))
-    demand = SPARE
+    demand = SPARE._replace(long=1.0)
     mutants = ("agent_no_grant",)
-    mutant_cycles = 12
+
+    def plan(self, folder: Path) -> Plan:
+        return replace(super().plan(folder), long_s=LATE_LONG_S)
+
+    def sharpen(self) -> None:
+        """Not every order that comes late has a successor that moves already."""
+        self.quick = Size(4, 4, (14, 20))
 
     def inject(self, scene: Scene) -> None:
         self.proxy.weather = Weather(late_s=scene.dice.uniform(5, 8), share=0.4, salt=scene.dice.randrange(1000))
