@@ -30,7 +30,7 @@ COLUMNS = {
     "block_runs": "attempt n path try status state inputs outputs reason started_at ended_at",
     "reports": "journal seq attempt kind body recorded_at",
     "logs": "job attempt robot path level type text message args output time recorded_at",
-    "events": "at topic event job robot attempt who old new code why",
+    "events": "at topic event job robot attempt who old new code why data chain",
 }
 """Tables and the columns that are filled; the others keep their defaults."""
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -222,4 +222,4 @@ class Past:
         *, who: str = "controller", code: str | None = None, why: str | None = None,
     ) -> None:  # fmt: skip
         robot, number = (one.robot.id, one.number) if one else (None, None)
-        self.out["events"].append((at, "job", event, job, robot, number, who, old, new, code, why))
+        self.out["events"].append((at, "job", event, job, robot, number, who, old, new, code, why, None))

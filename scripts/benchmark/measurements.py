@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from scripts.benchmark import batch, dashboards, history, idle, latency, memory, restart, throughput
+from scripts.benchmark import batch, dashboards, history, idle, latency, memory, restart, throughput, upkeep
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.scale import Plan
 
@@ -15,4 +15,5 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Figure]]] = {
     "memory": memory.measure,
     "dashboards": dashboards.measure,
     "batch": batch.measure,
+    "upkeep": upkeep.measure,
 }

@@ -26,6 +26,8 @@ class Scale:
     """After those that warm up."""
     dashboards: int
     batch_jobs: int
+    upkeep_jobs: int
+    upkeep_slices: int
 
 
 FULL = Scale(
@@ -44,6 +46,8 @@ FULL = Scale(
     memory_jobs=100_000,
     dashboards=200,
     batch_jobs=10_000,
+    upkeep_jobs=200_000,
+    upkeep_slices=3_000,
 )
 QUICK = Scale(
     name="quick",
@@ -61,6 +65,8 @@ QUICK = Scale(
     memory_jobs=10_000,
     dashboards=200,
     batch_jobs=2_000,
+    upkeep_jobs=50_000,
+    upkeep_slices=1_000,
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.store import chain
 from schemas.status import TERMINAL, JobState
 from scripts.benchmark.data import ROBOTS, Shape, make
 from scripts.benchmark.data_cache import NoSpace, database
@@ -15,6 +16,7 @@ from scripts.benchmark.data_rows import HELD
 from scripts.benchmark.history_asks import Facts, lists, records
 from scripts.benchmark.history_formats import Beyond, formats, long_job
 from scripts.benchmark.history_store import GROUP, GROUPS, claim_us, record_us
+from scripts.benchmark.upkeep import sweep
 from tests.fakes.box import Box
 
 SHAPE = Shape(jobs=900, queued=60, held=15)
@@ -72,6 +74,13 @@ def test_counters_equal_counts(db: sqlite3.Connection, table: str, counted: str)
     found = sorted(rows(db, table))
     assert found
     assert found == sorted(rows(db, counted))
+
+
+def test_its_moves_are_chained_as_the_box_would_have(db: sqlite3.Connection) -> None:
+    db.row_factory = sqlite3.Row
+    found = chain.check(db, "events")
+    assert found.wrong == []
+    assert found.rows == db.execute("select count(*) from events").fetchone()[0]
 
 
 @pytest.mark.parametrize(
@@ -179,3 +188,10 @@ def test_a_disk_that_is_too_small_is_said_plainly(tmp_path: Path) -> None:
 def test_more_held_jobs_than_robots_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a robot holds one job"):
         make(tmp_path / "past.db", Shape(jobs=500, queued=0, held=ROBOTS + 1))
+
+
+def test_old_jobs_are_cleared_away_while_it_is_measured(made: Path, tmp_path: Path) -> None:
+    found = sweep(tmp_path, made, 30)
+    assert found["rate"] > 0, "some went"
+    assert 0 < found["p50"] <= found["p99"] <= found["longest"]
+    assert not any(tmp_path.iterdir()), "nothing is left behind"
