@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ class SecondController(Fault):
             environment = _environment(scene.bench.pid("controller"))
             code, said = _run_second([sys.executable, *command], environment, scene.folder / "second")
             if code != 1 or IN_USE not in said:
-                self._wrong.append(f"I20 a second {command[-1][:40]} did not refuse ({code}): {said[-200:]!r}")
+                self._wrong.append(f"I20 a second {command[-1][:40]} did not refuse ({code}): {said[-1500:]!r}")
 
     def heal(self, scene: Scene) -> None:
         """The first one never noticed."""
@@ -61,13 +62,16 @@ def _environment(pid: int) -> dict[str, str]:
 
 
 def _run_second(command: list[str], environment: dict[str, str], log: Path) -> tuple[int | None, str]:
-    """Its exit code, None if it had to be killed, and what it said."""
+    """Its exit code, None if it had to be killed, and what it said: then also where its threads were."""
+    tells = environment | {"PYTHONFAULTHANDLER": "1"}
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=tells)
     try:
         code: int | None = process.wait(REFUSES_S)
     except subprocess.TimeoutExpired:
         code = None
+        process.send_signal(signal.SIGABRT)
+        time.sleep(1)
     finally:
         process.kill()
         process.wait()
