@@ -31,6 +31,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--book", type=Path, metavar="FILE", help="keep each box here; what the book has is not run again")
     add("--table", action="store_true", help="print the book's sums for docs/reliability.md")
     add("--cycles", type=int, help="so many cycles, with the other sizes as they are")
+    add("--rest", type=float, default=0.0, help="so many seconds more between faults: no recovery is cut off")
     add("--minutes", type=float, help="begin no further box of a suite after this time")
     add("--seed", type=int, default=1, help="other dice")
     add("--at-once", type=int, default=3, help="suites that run at a time")

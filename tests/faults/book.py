@@ -33,9 +33,11 @@ class Book:
         return [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
 
     def rows(self) -> dict[str, Row]:
-        """Suite to the sum of its boxes."""
+        """Suite to the sum of its boxes; those that say why they were `superseded` do not count."""
         total: dict[str, Row] = {}
         for line in self.lines():
+            if "superseded" in line:
+                continue
             row = from_json(line["row"])
             total[row.name] = added(total[row.name], row) if row.name in total else row
         return total

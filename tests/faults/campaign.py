@@ -35,6 +35,7 @@ class Order:
     full: bool
     folder: Path
     cycles: int | None = None
+    rest: float = 0.0
     minutes: float | None = None
     seed: int = 1
     at_once: int = 2
@@ -46,7 +47,17 @@ class Order:
     @classmethod
     def of(cls, given: argparse.Namespace, folder: Path) -> "Order":
         """As the command line says."""
-        return cls(given.full, folder, given.cycles, given.minutes, given.seed, given.at_once, given.json, given.book)
+        return cls(
+            given.full,
+            folder,
+            given.cycles,
+            given.rest,
+            given.minutes,
+            given.seed,
+            given.at_once,
+            given.json,
+            given.book,
+        )
 
 
 def mutants() -> list[Task]:
@@ -62,7 +73,7 @@ def here(order: Order, task: Task) -> Row:
     fault.is_full = order.full
     if task.mutant:
         fault.sharpen()
-    size = fault.full if order.full else fault.quick
+    size = (fault.full if order.full else fault.quick)._replace(rest_s=order.rest)
     if order.cycles:
         size = size._replace(cycles=order.cycles)
     until = steady() + order.minutes * 60 if order.minutes else math.inf
@@ -106,7 +117,13 @@ def _elsewhere(order: Order, task: Task) -> Row:
     file = where / "row.json"
     command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
     command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
-    more = (("cycles", order.cycles), ("minutes", order.minutes), ("mutant", task.mutant), ("book", order.book))
+    more = (
+        ("cycles", order.cycles),
+        ("rest", order.rest),
+        ("minutes", order.minutes),
+        ("mutant", task.mutant),
+        ("book", order.book),
+    )
     for name, value in more:
         command += [] if value is None else [f"--{name}", str(value)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)

@@ -14,11 +14,15 @@ from tests.faults.row import Row
 
 
 class Size(NamedTuple):
-    """How many cycles, at most how many over one box, and how long one fault lasts (seconds, from and to)."""
+    """How many cycles, at most how many over one box, and how long one fault lasts (seconds, from and to).
+
+    `rest_s`: so many seconds more of calm before each fault, so that no recovery is cut off by the next one.
+    """
 
     cycles: int
     a_box: int
     lasts: tuple[float, float] = (0.0, 0.0)
+    rest_s: float = 0.0
 
 
 @dataclass

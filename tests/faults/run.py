@@ -94,13 +94,13 @@ def _cycles(fault: Fault, scene: Scene) -> list[tuple[float, float]]:
     over: list[float] = []
     next_at: list[float] = []
     for _ in range(scene.size.cycles):
-        time.sleep(scene.dice.uniform(0, CALM_S))
+        time.sleep(scene.size.rest_s + scene.dice.uniform(0, CALM_S))
         next_at.append(steady())
         fault.inject(scene)
         broken = steady()
         fault.heal(scene)
         over.append(broken if fault.heals_itself else steady())
-    time.sleep(CALM_S)  # the last cycle, too, is seen to dispatch again
+    time.sleep(scene.size.rest_s + CALM_S)  # the last cycle, too, is seen to dispatch again
     return list(zip(over, [*next_at[1:], steady()], strict=True))
 
 

@@ -1,5 +1,6 @@
 """The parts of the bench: its proxy, its table, what is put around a part, and the names of everything."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -154,6 +155,9 @@ def test_boxes_of_a_book_add_up(tmp_path: Path) -> None:
     book.add(Row("kill-broker", 1, 1, lost=1), seed=1)
     assert book.rows()["kill-web"] == Row("kill-web", 100, 14, waits=(0.1, 0.2))
     assert not book.rows()["kill-broker"].ok
+    failed, *rest = reversed(book.lines())
+    book.file.write_text("\n".join(json.dumps(line) for line in [*rest, failed | {"superseded": "mended"}]))
+    assert (book.done("kill-broker"), book.done("kill-web"), len(book.lines())) == (0, 100, 3)
 
 
 def test_an_interrupted_row_of_calls_is_gone_on_with() -> None:
