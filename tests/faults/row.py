@@ -26,6 +26,8 @@ class Row:
     """Jobs that moved two robots at once, robots that did two jobs at once, cancelled jobs that moved on."""
     waits: tuple[float, ...] = ()
     """From the end of each fault to the next assignment, in seconds, where the calm was long enough to have one."""
+    settled_s: float = 0.0
+    """From the end of the last cycle, when the last answer was there, until nothing was open any more; the longest."""
     note: str = ""
     wrong: tuple[str, ...] = ()
     """One sentence for each broken promise."""
@@ -59,6 +61,7 @@ def added(one: Row, other: Row) -> Row:
         stuck=one.stuck + other.stuck,
         overlaps=one.overlaps + other.overlaps,
         waits=one.waits + other.waits,
+        settled_s=max(one.settled_s, other.settled_s),
         wrong=(one.wrong + other.wrong)[:SHOWN],
     )
 

@@ -72,8 +72,8 @@ def _one_box(fault: Fault, size: Size, folder: Path, seed: int, mutant: str | No
                 healed = _cycles(fault, scene)
             finally:
                 load.finish(fault.settles_s)
-            _settle(fault, scene)
-            return _row(fault, scene, healed)
+            settled_s = _settle(fault, scene)
+            return replace(_row(fault, scene, healed), settled_s=settled_s)
     except NotReady as error:
         return Row(fault.name, size.cycles, 0, stuck=1, wrong=(f"I10 {error}",))
     finally:
@@ -104,12 +104,14 @@ def _cycles(fault: Fault, scene: Scene) -> list[tuple[float, float]]:
     return list(zip(over, [*next_at[1:], steady()], strict=True))
 
 
-def _settle(fault: Fault, scene: Scene) -> None:
-    """Wait until nothing is open; what then still is, the checker names."""
-    end = steady() + fault.settles_s
+def _settle(fault: Fault, scene: Scene) -> float:
+    """Wait until nothing is open; what then still is, the checker names. Returns how long it took (seconds)."""
+    began = steady()
+    end = began + fault.settles_s
     while steady() < end and not settled(scene.bench):
         fault.person(scene)
         time.sleep(0.2)
+    return round(steady() - began, 1)
 
 
 def settled(bench: Bench) -> bool:

@@ -132,9 +132,9 @@ def test_a_part_is_wrapped() -> None:
 
 
 def test_rows_add_up() -> None:
-    one = Row("a", 2, 10, lost=1, waits=(0.5,), wrong=("x",))
+    one = Row("a", 2, 10, lost=1, waits=(0.5,), settled_s=4.0, wrong=("x",))
     both = added(one, Row("a", 3, 20, stuck=1, waits=(0.2,), note="n", wrong=("y",)))
-    assert both == Row("a", 5, 30, lost=1, stuck=1, waits=(0.5, 0.2), note="n", wrong=("x", "y"))
+    assert both == Row("a", 5, 30, lost=1, stuck=1, waits=(0.5, 0.2), settled_s=4.0, note="n", wrong=("x", "y"))
     assert from_json(both.as_json()) == both
     assert not both.ok
     assert "BROKEN" in table([both])
