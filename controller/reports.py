@@ -115,6 +115,9 @@ class Reports:
             if row.kind in ENDS:
                 self._drop_letters_of(robot, row.attempt)
             return
+        if isinstance(row, BlockRow) and row.n == 0:  # it is the job's own, and shows what the job is
+            self._quarantine(robot, journal, row, topic, "the root block is the controller's to record")
+            return
         bound = self._bind(robot, journal, row, known)
         if known[2] != robot.id or journal != (bound or robot.journal):
             if row.kind in ENDS and journal == robot.journal:

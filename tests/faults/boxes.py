@@ -1,5 +1,6 @@
 """Two controllers on one data directory; yesterday's database under live robots; a wall clock that jumps."""
 
+import collections
 import contextlib
 import os
 import signal
@@ -13,19 +14,27 @@ import httpx
 
 from cli.client import Refused
 from tests.faults.bench import Plan
+from tests.faults.evidence import Forgotten
 from tests.faults.fault import Fault, Scene, Size
+from tests.faults.fleet import QUEUE
 from tests.faults.network import HASTY
 from tests.faults.pauses import BLAMED
 from tests.faults.product import MUTANTS
+from tests.rows import block, definition
 
 REFUSES_S = 60.0
 IN_USE = "is in use by another"
-JUMPS_S = (1, -1, 60, -60, 3600, -3600, 86_400, -86_400, 31_536_000, -31_536_000)
-"""±1 s to ±1 y; an hour is also what daylight saving is to a clock that is set wrongly."""
+JUMPS_S = (31_536_000, -31_536_000, 3600, -3600, 1, -1, 60, -60, 86_400, -86_400)
+"""±1 s to ±1 y, the worst ones first: a small size has no more than six. An hour is also what daylight saving is to a
+clock that is set wrongly."""
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 )
+
+
+TICK, EVERY_S = "tick", 5
+FIRED = "select json_extract(source, '$.time') as due, firing from jobs where source_type = 'schedule'"
 
 
 class SecondController(Fault):
@@ -92,15 +101,29 @@ class OldBackup(Fault):
     settles_s = 120.0
     restores = True
 
+    def plan(self, folder: Path) -> Plan:
+        self.forgotten = Forgotten()
+        return super().plan(folder)
+
     def inject(self, scene: Scene) -> None:
         backups = scene.folder / "backups"
+        self._promised, self._recorded = set(scene.load.accepted), _upto(scene)
         _command("backup", "--to", backups, "--data-dir", scene.bench.data)
         time.sleep(scene.lasts())
         scene.bench.end_box()
+        self._forget(_upto(scene))
         newest = max(folder for folder in backups.iterdir() if folder.is_dir())
         _command("restore", newest, "--yes", "--data-dir", scene.bench.data)
 
+    def _forget(self, recorded: dict[tuple[str, str], int]) -> None:
+        """Of every journal that which was recorded since the backup."""
+        for journal, upto in recorded.items():
+            since = self._recorded.get(journal, 0) + 1
+            self.forgotten.reports.setdefault(journal, []).append((since, upto))
+
     def heal(self, scene: Scene) -> None:
+        # Nobody is answered by now: all that the old box has accepted is known.
+        self.forgotten.keys |= set(scene.load.accepted) - self._promised
         scene.bench.start_box()
 
     def person(self, scene: Scene) -> None:
@@ -111,8 +134,15 @@ class OldBackup(Fault):
                     client.post(f"/jobs/{row['uid']}/cancel", {"reason": "a backup was restored"})
 
     def judge(self, scene: Scene) -> Iterator[str]:
+        if not self._promised:
+            yield "nothing was accepted before the backup: nothing could be lost"
         if not scene.bench.rows("select 1 from events where event = 'restored'"):
             yield "I20 an older database was taken for the present one, silently"
+
+
+def _upto(scene: Scene) -> dict[tuple[str, str], int]:
+    """How far each journal of a robot is recorded."""
+    return {(row["robot"], row["journal"]): row["upto"] for row in scene.bench.rows("select * from journals")}
 
 
 class ClockJumps(Fault):
@@ -127,6 +157,7 @@ class ClockJumps(Fault):
         return "" if _library() else "needs libfaketime"
 
     def plan(self, folder: Path) -> Plan:
+        self._jumps = 0
         self._file = folder / "clock"
         self._file.write_text("+0\n")
         environment = {
@@ -136,8 +167,10 @@ class ClockJumps(Fault):
         return Plan(settings=HASTY, wrap={"controller": {"environment": environment}})
 
     def inject(self, scene: Scene) -> None:
-        self._jumps = getattr(self, "_jumps", 0) + 1
+        if not self._jumps:
+            _have_a_schedule(scene)
         seconds = JUMPS_S[self._jumps % len(JUMPS_S)]
+        self._jumps += 1
         draft = self._file.with_suffix(".new")
         draft.write_text(f"{seconds:+d}\n")
         os.replace(draft, self._file)
@@ -149,9 +182,31 @@ class ClockJumps(Fault):
     def judge(self, scene: Scene) -> Iterator[str]:
         for row in scene.bench.rows(BLAMED):
             yield f"I16 false expiry after a jump: {row['event']} ({row['code']}) of {row['robot']}"
+        yield from fired_wrongly([(row["due"], row["firing"]) for row in scene.bench.rows(FIRED)])
         span = scene.bench.rows("select max(at) - min(at) as us from events")[0]["us"]
         if span < 3_000 * 1e6:
             yield "the clock did not jump: the fault did not happen"
+
+
+def _have_a_schedule(scene: Scene) -> None:
+    """One that fires every few seconds, and has done so before the first jump."""
+    with scene.bench.client() as client:
+        client.put(
+            f"/flows/{TICK}", {"name": TICK, "definition": definition(block(2, "b2", "PrintBp", message="tick"))}
+        )
+        client.put(f"/deployments/{TICK}", {"name": TICK, "flow": TICK, "target": {"queue": QUEUE}})
+        client.put(f"/schedules/{TICK}", {"name": TICK, "deployment": TICK, "every_s": EVERY_S})
+    scene.bench.wait_for(lambda: scene.bench.rows(FIRED), 30, "the schedule has fired")
+
+
+def fired_wrongly(fired: list[tuple[str, str]]) -> Iterator[str]:
+    """(planned moment, firing) of each job of a schedule that has one target: no moment may be there twice."""
+    moments = collections.Counter(due for due, _ in fired)
+    yield from (f"I16 {due} was planned once and fired {count} times" for due, count in moments.items() if count > 1)
+    firings = collections.Counter(firing for _, firing in fired)
+    yield from (f"I16 firing {uid} made {count} jobs" for uid, count in firings.items() if count > 1)
+    if not fired:
+        yield "no schedule fired: nothing could fire twice"
 
 
 def _library() -> str:

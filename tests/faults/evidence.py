@@ -28,6 +28,19 @@ class Span(NamedTuple):
 
 
 @dataclass
+class Forgotten:
+    """What an older database may not know: only what was accepted or recorded between its backup and its restore."""
+
+    keys: set[str] = field(default_factory=set)
+    reports: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
+    """(robot, journal) to spans of sequence numbers, both ends included."""
+
+    def excuses(self, robot: str, journal: str, seq: int) -> bool:
+        """Whether this report may be missing."""
+        return any(first <= seq <= last for first, last in self.reports.get((robot, journal), ()))
+
+
+@dataclass
 class Evidence:
     """Everything about one run of the bench, after it has settled."""
 
@@ -40,7 +53,8 @@ class Evidence:
     offset_us: int | None = None
     """What to add to steady microseconds for the database's UTC; None: the wall clock was no clock."""
     restored: bool = False
-    """What was accepted after the backup is not promised."""
+    """It has gone back to an older database."""
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """What the box says."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults.bench import Bench, Plan
+from tests.faults.evidence import Forgotten
 from tests.faults.load import Demand, Load
 from tests.faults.row import Row
 
@@ -56,9 +57,10 @@ class Fault(ABC):
     """Recovery is the product's own work, and counts from the fault."""
     demand = Demand()
     restores = False
-    """It goes back to an older database: what was accepted since is not promised."""
+    """It goes back to an older database: what was accepted since, as `forgotten` says, is not promised."""
     is_wall_clock_good = True
     """The box's wall clock can be compared with what the robots measured."""
+    forgotten = Forgotten()
     settles_s = 60.0
     """After the last cycle everything must have settled within this time."""
 

@@ -2,13 +2,17 @@
 
 import http.client
 import json
-import re
+import math
+import resource
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from schemas.topics import TO_CONTROLLER
+from tests.faults.bench import Plan
+from tests.faults.cheat import CHEAT, Cheat
 from tests.faults.corpus import VALUES, WORTHLESS, bent
 from tests.faults.fault import Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER as LIAR
@@ -16,25 +20,28 @@ from tests.faults.raw import Raw
 
 ENDS = ("succeeded", "failed", "cancelled", "interrupted", "rejected")
 LIVE = "select a.number, j.uid, a.robot, a.journal from attempts a join jobs j on j.id = a.job where a.open = 1"
-UNCAUGHT = re.compile(r"Traceback|a defect in the controller|Exception in thread")
-
-
-def uncaught(scene: Scene) -> Iterator[str]:
-    """I21: what the box's processes have printed about defects."""
-    for number, line in enumerate((scene.folder / "logs" / "log").read_text(errors="replace").splitlines(), 1):
-        if UNCAUGHT.search(line):
-            yield f"I21 uncaught, in line {number} of the log: {line[:200]}"
-            return
+BELIEVED = (
+    "select number, robot from attempts a where robot not in (?, ?) and (reason = 'a lie' or exists (select 1 from"
+    " block_runs b where b.attempt = a.number and (b.outputs like '%\"lie\"%' or b.reason = 'a lie')))"
+)
 
 
 class Liar(Fault):
-    """It reports the attempts of others in every way, and impossible things about itself."""
+    """It reports the attempts of others in every way, and impossible things about itself; another cheats."""
 
     name = "lying-robot"
     quick, full = Size(3, 3), Size(200, 50)
     mutants = ("anybody_speaks",)
 
+    def plan(self, folder: Path) -> Plan:
+        self._cheat = Cheat()
+        return super().plan(folder)
+
+    def close(self) -> None:
+        self._cheat.close()
+
     def inject(self, scene: Scene) -> None:
+        self._cheat.cheat(scene)
         with Raw(scene.bench.mqtt, LIAR) as raw:
             raw.send("heartbeat", raw.beat())
             for row in scene.bench.rows(LIVE):
@@ -46,6 +53,7 @@ class Liar(Fault):
             for _ in range(2):
                 raw.send("heartbeat", raw.beat())
                 time.sleep(0.1)
+        self._cheat.rest()
 
     def _lie(self, raw: Raw, live: dict[str, Any], scene: Scene) -> None:
         about = {"job": live["uid"], "attempt": live["number"]}
@@ -69,40 +77,15 @@ class Liar(Fault):
             raw.send("block-status", _json(raw.rows(ended)))
 
     def judge(self, scene: Scene) -> Iterator[str]:
-        yield from uncaught(scene)
+        yield from self._cheat.judge(scene)
+        for row in scene.bench.rows(BELIEVED, LIAR, CHEAT):
+            yield f"I6 attempt {row['number']} of {row['robot']} shows what another robot said of it"
         if not scene.bench.rows("select 1 from quarantine where robot = ?", LIAR):
             yield "I21 nothing that the liar said was kept with a reason"
 
     def note(self, scene: Scene) -> str:
         kept = scene.bench.rows("select count(*), count(distinct reason) from quarantine where robot = ?", LIAR)[0]
         return f"{kept[0]} lies kept with {kept[1]} reasons in the last box"
-
-
-class Retained(Fault):
-    """Stale and forged retained messages, wills and presence, replayed at will."""
-
-    name = "retained-and-stale"
-    mutants = ("anybody_speaks",)
-    quick, full = Size(3, 3), Size(100, 50)
-
-    def inject(self, scene: Scene) -> None:
-        with Raw(scene.bench.mqtt, LIAR) as raw:
-            for row in scene.bench.rows(LIVE):
-                ended = {"kind": "failed", "reason": "stale", "job": row["uid"], "attempt": row["number"]}
-                old = raw.rows(ended)
-                for robot in (LIAR, row["robot"]):
-                    raw.send("block-status", old, robot=robot, retain=True)
-                    raw.send("presence", {"v": 1, "online": False, "boot": "x"}, robot=robot, retain=True)
-                    raw.send("heartbeat", raw.beat(), robot=robot, retain=True)
-
-    def heal(self, scene: Scene) -> None:
-        with Raw(scene.bench.mqtt, LIAR) as raw:
-            for kind in TO_CONTROLLER:
-                raw.send(kind, b"", retain=True)
-            raw.send("heartbeat", raw.beat())
-
-    def judge(self, scene: Scene) -> Iterator[str]:
-        yield from uncaught(scene)
 
 
 class Rubbish(Fault):
@@ -114,8 +97,14 @@ class Rubbish(Fault):
     bent_each = 150
     paths = ("/api/v1/jobs", "/api/v1/jobs/bulk", "/api/v1/flows/short", "/api/v1/login", "/api/v1/robots/s-1/enable")
 
+    def plan(self, folder: Path) -> Plan:
+        self._answers: list[tuple[str, int]] = []
+        self._memory: dict[str, tuple[int, int]] = {}
+        return super().plan(folder)
+
     def inject(self, scene: Scene) -> None:
-        self._answers: list[tuple[str, int]] = getattr(self, "_answers", [])
+        if not self._memory:
+            self._memory = {part: measured(scene.bench.pid(part)) for part in ("controller", "web")}
         with Raw(scene.bench.mqtt, LIAR) as raw:
             raw.send("heartbeat", raw.beat())
             good = (raw.beat(holds=[{"job": "a", "attempt": 1, "activity": "running"}]), raw.rows(*_good_rows()))
@@ -134,19 +123,44 @@ class Rubbish(Fault):
             raw.send("heartbeat", raw.beat())
 
     def judge(self, scene: Scene) -> Iterator[str]:
-        yield from uncaught(scene)
         bad = {answer for answer in self._answers if answer[1] >= 500 or answer[1] == 0}
         yield from (f"I21 rubbish at {path} was answered {status}" for path, status in sorted(bad))
+        self._grown = {part: grown(scene.bench.pid(part), self._memory[part]) for part in self._memory}
+        if self.is_full:  # a short run has what a process fills once, and little else
+            yield from grew(self._grown)
 
     def note(self, scene: Scene) -> str:
         sent = (len(WORTHLESS) + self.bent_each) * len(TO_CONTROLLER) * scene.size.cycles
-        return f"{sent} messages and {len(self._answers)} bodies in the last box"
+        by = ", ".join(f"{part} {mb:+.0f} MB" for part, mb in self._grown.items())
+        return f"{sent} messages and {len(self._answers)} bodies in the last box; memory: {by}"
 
 
 def _good_rows() -> list[dict[str, Any]]:
     about = {"job": "a", "attempt": 1}
     run = {"kind": "block", "path": "-1/1", "n": 1, "try": 0, "status": "start.begin", "inputs": {"a": [1, {"b": 2}]}}
     return [{"kind": "accepted", **about}, run | about, {"kind": "log", "level": 1, "text": "x", **about}]
+
+
+GROWS_MB = 20.0
+"""What a part may have more in memory after rubbish than before (I21)."""
+
+
+def measured(pid: int) -> tuple[int, int]:
+    """A process and its resident memory in bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pid, pages * resource.getpagesize()
+
+
+def grown(pid: int, before: tuple[int, int]) -> float:
+    """By how many MB it has grown; not a number if it is not the same process any more."""
+    return (measured(pid)[1] - before[1]) / 1e6 if pid == before[0] else math.nan
+
+
+def grew(by_mb: dict[str, float]) -> Iterator[str]:
+    """Which parts have grown by too much, or are not those that were measured before."""
+    for part, mb in by_mb.items():
+        if not mb <= GROWS_MB:
+            yield f"I21 {part} has {mb:+.0f} MB in memory after the rubbish, and may have {GROWS_MB:+.0f}"
 
 
 def _json(value: Any) -> bytes:
@@ -168,4 +182,4 @@ def _post(scene: Scene, path: str, body: bytes) -> int:
         connection.close()
 
 
-LIES: tuple[Fault, ...] = (Liar(), Retained(), Rubbish())
+LIES: tuple[Fault, ...] = (Liar(), Rubbish())

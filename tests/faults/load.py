@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from config.clock import steady
-from tests.faults.bench import Bench
+from tests.faults.bench import Bench, NotReady
 from tests.faults.fleet import QUEUE
 
 SENDERS = 3
@@ -66,6 +66,17 @@ class Load:
             thread.join(max(0.0, end - steady()))
         if any(thread.is_alive() for thread in self._threads):
             self.wrong.append(f"I10 no answer for a key within {timeout_s:g} s after healing")
+
+    def submit_one(self, key: str, target: dict[str, Any]) -> str:
+        """A job that a suite wants for itself: judged as every other; raises `NotReady` if it is refused."""
+        self.asked[key] = steady()
+        body = {"flow": "short", "target": target, "parameters": {"key": key}, "max_retries": 0}
+        with contextlib.closing(_Door(self.bench)) as door:
+            job = self._insist(door, key, body)
+        if job is None:
+            raise NotReady(f"the job {key} was refused: {self.wrong[-1]}")
+        self.accepted[key] = job
+        return job
 
     # ------------------------------------------------------------ one sender
     def _send(self) -> None:

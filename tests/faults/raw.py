@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,20 +17,30 @@ TOPICS = Topics(DEFAULT_PREFIX)
 CONNECT_S = 15.0
 
 
+Will = Callable[["Raw"], tuple[str, dict[str, Any]]]
+"""Topic and body of a last will, which is retained."""
+
+
 class Raw:
     """One connection; `journal` and `boot` are its own."""
 
-    def __init__(self, broker: str, robot: str) -> None:
+    def __init__(self, broker: str, robot: str, will: Will | None = None, *, returns: bool = True) -> None:
         self.robot, self.journal, self.boot = robot, uuid.uuid4().hex, uuid.uuid4().hex[:16]
         self.got: list[tuple[str, dict[str, Any]]] = []
         self._beat = self.seq = 0
         host, _, port = broker.rpartition(":")
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, robot, protocol=paho.MQTTv311)
+        self._client = paho.Client(
+            # Who uses the name of a robot that is here is thrown out by it, and must not come back.
+            CallbackAPIVersion.VERSION2, robot, protocol=paho.MQTTv311, reconnect_on_failure=returns
+        )  # fmt: skip
         self._client.username_pw_set(robot)
         self._client.max_queued_messages_set(0)
         self._client.max_inflight_messages_set(1000)
         self._client.on_message = self._on_message
         self._client.on_connect = self._on_connect
+        if will is not None:
+            topic, body = will(self)
+            self._client.will_set(topic, json.dumps(body), qos=1, retain=True)
         self._client.connect(host, int(port), 30)
         self._client.loop_start()
 
@@ -44,6 +55,13 @@ class Raw:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def die(self) -> None:
+        """Go without a goodbye: the broker speaks the last will."""
+        self._client.loop_stop()
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
 
     def _on_connect(self, *_: Any) -> None:
         self._client.subscribe([(topic, 1) for topic in TOPICS.for_agent(self.robot)])
@@ -66,7 +84,7 @@ class Raw:
         body = {
             "v": 1, "journal": self.journal, "boot": self.boot, "beat": self._beat, "holds": [], "highest": 0,
             "head": self.seq, "first": self.seq + 1, "accepting": True, "kind": "agv", "version": "0", "capacity": 1,
-            "capabilities": ["CAgvOperationBp", "PrintBp", "stops_with_agent"], "queues": ["liars"],
+            "capabilities": ["RootBp", "CAgvOperationBp", "PrintBp", "stops_with_agent"], "queues": ["liars"],
         }  # fmt: skip
         return body | more
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from config.clock import steady
 from tests.faults.bench import Bench, NotReady, Plan, fresh, utc_minus_steady_us
 from tests.faults.checker import Finding, check
+from tests.faults.defects import uncaught
 from tests.faults.evidence import Evidence
 from tests.faults.fault import Alone, Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER
@@ -75,7 +76,7 @@ def _one_box(fault: Fault, size: Size, folder: Path, seed: int, mutant: str | No
             settled_s = _settle(fault, scene)
             return replace(_row(fault, scene, healed), settled_s=settled_s)
     except NotReady as error:
-        return Row(fault.name, size.cycles, 0, stuck=1, wrong=(f"I10 {error}",))
+        return Row(fault.name, size.cycles, 0, stuck=1, wrong=(f"I10 {error}", *uncaught(folder)))
     finally:
         fault.close()
 
@@ -138,13 +139,14 @@ def evidence(fault: Fault, scene: Scene) -> Evidence:
         bench.deaths(),
         utc_minus_steady_us() if fault.is_wall_clock_good else None,
         fault.restores,
+        fault.forgotten,
     )
 
 
 def _row(fault: Fault, scene: Scene, healed: list[tuple[float, float]]) -> Row:
     proof = evidence(fault, scene)
     findings = check(proof)
-    others = [*scene.load.wrong, *fault.judge(scene)]
+    others = [*scene.load.wrong, *fault.judge(scene), *uncaught(scene.folder)]
     jobs = proof.rows("select count(*) from jobs")[0][0]
     return replace(
         counted(fault.name, findings, others),

@@ -13,7 +13,6 @@ from config.clock import steady
 from tests.faults.bench import Plan
 from tests.faults.fault import Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER
-from tests.faults.liars import uncaught
 from tests.faults.load import Demand
 from tests.faults.raw import TOPICS, Raw
 
@@ -55,7 +54,6 @@ class Storm(Fault):
 
     def judge(self, scene: Scene) -> Iterator[str]:
         yield from self._wrong
-        yield from uncaught(scene)
 
     def note(self, scene: Scene) -> str:
         return "; ".join(self._results)
@@ -152,9 +150,6 @@ class Flood(Fault):
 
     def heal(self, scene: Scene) -> None:
         """It is quiet again."""
-
-    def judge(self, scene: Scene) -> Iterator[str]:
-        yield from uncaught(scene)
 
     def note(self, scene: Scene) -> str:
         return "; ".join(self._results)

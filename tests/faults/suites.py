@@ -18,6 +18,7 @@ from tests.faults.kills import KILLS
 from tests.faults.liars import LIES
 from tests.faults.network import NETWORK
 from tests.faults.pauses import PAUSES
+from tests.faults.retained import Retained
 from tests.faults.row import Row
 from tests.faults.run import run
 from tests.faults.storms import STORMS
@@ -28,7 +29,19 @@ Suite = Callable[[bool, Path], Row]
 """(full, an empty folder) -> row."""
 FAULTS: dict[str, Fault] = {
     fault.name: fault
-    for fault in (*KILLS, *PAUSES, *NETWORK, *LIES, *BOXES, *DISKS, *STORMS, *CALLED, PermutedTraces(), FuzzedCores())
+    for fault in (
+        *KILLS,
+        *PAUSES,
+        *NETWORK,
+        *LIES,
+        Retained(),
+        *BOXES,
+        *DISKS,
+        *STORMS,
+        *CALLED,
+        PermutedTraces(),
+        FuzzedCores(),
+    )
 }
 ROOMS = ("storage", "doors")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import check
-from tests.faults.evidence import Evidence
+from tests.faults.evidence import Evidence, Forgotten
 from tests.rows import Rows
 
 OFFSET_US = 1_750_000_000_000_000
@@ -245,6 +245,18 @@ def test_a_planted_violation_is_seen(books: Books, plant: Callable[[Books], None
 
 def test_after_a_restore_what_came_after_the_backup_is_not_promised(books: Books) -> None:
     _lost_job(books)
-    _report_behind(books)
+    _report_lost(books)
+    books.db.execute("insert into gaps values (1, 2, 2, 1)")
     books.evidence.restored = True
+    books.evidence.forgotten = Forgotten({"k2"}, {(ROBOT, "j"): [(2, 2)]})
     assert books.found() == []
+
+
+@pytest.mark.parametrize(("plant", "found"), [(_lost_job, "lost I1"), (_report_lost, "lost I3"), (_gap, "lost I3")])
+def test_after_a_restore_what_came_before_the_backup_is(
+    books: Books, plant: Callable[[Books], None], found: str
+) -> None:
+    plant(books)
+    books.evidence.restored = True
+    books.evidence.forgotten = Forgotten({"k3"}, {(ROBOT, "j"): [(3, 9)]})
+    assert found in books.found()

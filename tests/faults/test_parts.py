@@ -1,6 +1,7 @@
 """The parts of the bench: its proxy, its table, what is put around a part, and the names of everything."""
 
 import json
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.book import Book
+from tests.faults.boxes import JUMPS_S, ClockJumps, fired_wrongly
 from tests.faults.campaign import Order, Task, here, judged, mutants
+from tests.faults.cheat import CHEAT, shown_wrongly
+from tests.faults.defects import uncaught
+from tests.faults.liars import grew
 from tests.faults.mutants.rules import RULES
 from tests.faults.product import wrapped
 from tests.faults.proxy import Proxy, Weather, client_id
@@ -183,3 +188,47 @@ def test_every_suite_has_a_mutant_that_it_must_catch() -> None:
     """But those that measure, and one whose rules stand in for each other (docs/reliability.md)."""
     without = {name for name, fault in FAULTS.items() if not fault.mutants}
     assert without == {"connect-storm", "flooding-robot", "pause-agents"}
+
+
+TRACEBACK = "Traceback (most recent call last):\n  File x\n    y\n"
+
+
+@pytest.mark.parametrize("log", ["logs/log", "agents/o-1/log"])
+@pytest.mark.parametrize("said", [TRACEBACK + "ValueError: x\n", f"Exception in thread a:\n{TRACEBACK}OSError\n"])
+def test_a_traceback_in_any_log_is_a_finding(tmp_path: Path, log: str, said: str) -> None:
+    file = tmp_path / log
+    file.parent.mkdir(parents=True)
+    ended = f"{TRACEBACK}asyncio.CancelledError\n\nDuring handling of the above:\n\n{TRACEBACK}KeyboardInterrupt\n"
+    file.write_text(f"all is well\n{ended}ended\n")
+    assert list(uncaught(tmp_path)) == []
+    file.write_text(f"all is well\n{ended}ended\n{said}")
+    assert len(list(uncaught(tmp_path))) == 1
+
+
+WELL = {"state": "succeeded", "robot": CHEAT, "counted": 0, "blocks": 0, "root": "monitor.success"}
+
+
+@pytest.mark.parametrize(
+    "shown", [{"state": "failed"}, {"robot": "s-1"}, {"blocks": 1}, {"counted": 1}], ids=lambda shown: next(iter(shown))
+)
+def test_more_than_a_cheat_said_is_a_finding(shown: dict[str, object]) -> None:
+    assert list(shown_wrongly("j", WELL, "succeeded")) == []
+    assert len(list(shown_wrongly("j", WELL | shown, "succeeded"))) == 1
+    assert len(list(shown_wrongly("j", WELL | {"state": "running"}, "running"))) == 1
+
+
+def test_a_moment_that_fired_twice_is_a_finding() -> None:
+    assert list(fired_wrongly([("08:00:00", "a"), ("08:00:05", "b")])) == []
+    assert len(list(fired_wrongly([("08:00:00", "a"), ("08:00:00", "b")]))) == 1
+    assert len(list(fired_wrongly([("08:00:00", "a"), ("08:00:05", "a")]))) == 1
+    assert len(list(fired_wrongly([]))) == 1
+
+
+def test_the_small_size_has_the_worst_jumps() -> None:
+    year, hour = 31_536_000, 3600
+    assert {year, -year, hour, -hour} <= set(JUMPS_S[: ClockJumps.quick.cycles])
+
+
+def test_memory_may_grow_a_little() -> None:
+    assert list(grew({"controller": 19.0, "web": -3.0})) == []
+    assert len(list(grew({"controller": 21.0, "web": math.nan}))) == 2

@@ -284,6 +284,18 @@ def test_a_row_whose_job_does_not_fit_its_attempt_is_quarantined() -> None:
     assert yard.rows("quarantine")[0]["reason"] == "the job does not fit the attempt"
 
 
+def test_the_root_block_is_not_a_robots_to_report() -> None:
+    yard = Yard()
+    robot, _ = running(yard)
+    root = {"path": "-1", "n": 0, "try": 0}
+    before = [(run["status"], run["state"]) for run in yard.rows("block_runs") if run["n"] == 0]
+    robot.say(robot.about("block", status="monitor.success", **root))
+    assert [(run["status"], run["state"]) for run in yard.rows("block_runs") if run["n"] == 0] == before
+    assert [row["reason"] for row in yard.rows("quarantine")] == ["the root block is the controller's to record"]
+    robot.say(robot.about("succeeded"))
+    assert yard.rows("jobs")[0]["state"] == "succeeded"
+
+
 def test_one_bad_row_never_blocks_those_behind_it() -> None:
     yard = Yard()
     robot, uid = running(yard)
