@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,10 +22,16 @@ UNCAUGHT = re.compile(r"Traceback|a defect in the controller|Exception in thread
 
 def uncaught(scene: Scene) -> Iterator[str]:
     """I21: what the box's processes have printed about defects."""
-    for number, line in enumerate((scene.folder / "logs" / "log").read_text(errors="replace").splitlines(), 1):
+    if line := first_uncaught(scene.folder / "logs" / "log"):
+        yield f"I21 uncaught, in the log's {line}"
+
+
+def first_uncaught(log: Path) -> str:
+    """The first such line of a log, by its number; empty if there is none."""
+    for number, line in enumerate(log.read_text(errors="replace").splitlines(), 1):
         if UNCAUGHT.search(line):
-            yield f"I21 uncaught, in line {number} of the log: {line[:200]}"
-            return
+            return f"line {number}: {line[:200]}"
+    return ""
 
 
 class Liar(Fault):
