@@ -132,12 +132,17 @@ class ControllerDiskErrors(Traced):
 
 
 class AgentDiskErrors(Fault):
-    """The same on every robot that has a process of its own, each with another call."""
+    """The same on every robot that has a process of its own, each with another call; some are killed while it fails."""
 
     name = "agent-disk-errors"
     mutants = ("agent_forgets_unwritten",)
     tools = ("strace",)
     quick, full = Size(2, 2, (2, 4)), Size(50, 10, (2, 10))
+    _killed = 0.5
+
+    def sharpen(self) -> None:
+        """What was said and is not on the disk shows when the memory is gone, too."""
+        self._killed = 1.0
 
     def plan(self, folder: Path) -> Plan:
         self._met: dict[str, list[int]] = {}
@@ -156,12 +161,24 @@ class AgentDiskErrors(Fault):
     def heal(self, scene: Scene) -> None:
         """What has ended itself is started again, as systemd would."""
         for agents, tampering in self._tampered:
-            tampering.end()
-            self._met.setdefault(tampering.what, []).append(tampering.met())
             if not agents.runs():
                 agents.ended()
                 self._ended.append(agents.name)
+            elif scene.dice.random() < self._killed:
+                agents.kill()
+            tampering.end()
+            self._met.setdefault(tampering.what, []).append(tampering.met())
+        self._restart(scene)
+
+    def _restart(self, scene: Scene) -> None:
+        for agents in scene.bench.agents.values():
+            if not agents.runs():
+                agents.ended()
                 agents.start()
+
+    def person(self, scene: Scene) -> None:
+        """One that was starting when its disk failed may end itself later."""
+        self._restart(scene)
 
     def judge(self, scene: Scene) -> Iterator[str]:
         yield from unmet(self._met)
