@@ -117,7 +117,9 @@ class JournalFile:
             self._db.executescript(_SCHEMA)
             _add_columns(self._db)
         except sqlite3.Error as error:
-            raise NoJournal(f"{path} is not a journal: {error}") from error
+            # A disk that fails says nothing about the file: nobody should throw it away for that.
+            what = "cannot be opened now" if isinstance(error, sqlite3.OperationalError) else "is not a journal"
+            raise NoJournal(f"{path} {what}: {error}") from error
         self._batches: list[_Batch] = []
         self._reached: dict[str, int] = {}
         """For each robot the batch of its newest statement."""

@@ -35,13 +35,14 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--minutes", type=float, help="begin no further box of a suite after this time")
     add("--seed", type=int, default=1, help="other dice")
     add("--at-once", type=int, default=3, help="suites that run at a time")
+    add("--strict", action="store_true", help="a suite that cannot be run here fails as well (exit code 1)")
     add("--list", action="store_true", help="name the suites")
     add("--keep", type=Path, metavar="FOLDER", help="work here and leave everything")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """1 if a promise was broken or a mutant was not caught, 2 for a misspelt name."""
+    """1 if a promise was broken or a mutant was not caught (strict: or a suite skipped), 2 for a misspelt name."""
     given, known = _options(arguments), suites()
     names = given.only or list(known)
     if given.list:
@@ -71,7 +72,15 @@ def _run(given: argparse.Namespace, tasks: list[Task]) -> int:
         for line in row.wrong:
             typer.echo(f"  {row.name}: {line}", err=True)
     typer.echo(table(rows))
-    return int(not all(row.ok for row in rows))
+    return exit_code(rows, strict=given.strict)
+
+
+def exit_code(rows: list[Row], *, strict: bool) -> int:
+    """What the rows come to: strictly, what was skipped is no success, and is named."""
+    skipped = [row.name for row in rows if row.skipped] if strict else []
+    if skipped:
+        typer.echo(f"error: not run here: {', '.join(skipped)}", err=True)
+    return int(bool(skipped) or not all(row.ok for row in rows))
 
 
 def _is_one(given: argparse.Namespace, tasks: list[Task]) -> bool:

@@ -45,6 +45,10 @@ class Load:
         self.wrong: list[str] = []
         self.cancelled = 0
         self.statuses: collections.Counter[int] = collections.Counter()
+        self.refused: collections.Counter[str] = collections.Counter()
+        """How often submissions were put off, by the box's word for it, as `store.full`."""
+        self.presses = threading.Event()
+        """While set, everybody asks for work, however much is open."""
         self.reads: list[float] = []
         """How long reading took, in seconds."""
         self._dice = random.Random(seed)
@@ -83,7 +87,7 @@ class Load:
         with contextlib.closing(_Door(self.bench)) as door:
             while not self._stop.is_set():
                 self._cancel_some(door)
-                if self._waiting() < self.demand.backlog:
+                if self.presses.is_set() or self._waiting() < self.demand.backlog:
                     self._submit(door)
                 else:
                     self._read(door)
@@ -137,6 +141,7 @@ class Load:
             if status not in (0, *LATER):
                 self.wrong.append(f"I21 a submission was answered {status}: {str(answer)[:200]}")
                 return None
+            self.refused[str(answer.get("code", ""))] += 1
             time.sleep(PAUSE_S)
 
     def _cancel_some(self, door: "_Door") -> None:

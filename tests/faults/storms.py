@@ -15,6 +15,7 @@ from tests.faults.fault import Fault, Scene, Size
 from tests.faults.fleet import OUTSIDER
 from tests.faults.load import Demand
 from tests.faults.raw import TOPICS, Raw
+from tests.faults.reader import Reader, Reads
 
 ONLINE_S = 60.0
 SESSIONS = {False: 1000, True: 10_000}
@@ -22,6 +23,10 @@ SESSIONS = {False: 1000, True: 10_000}
 LITTLE = 6
 """Backlog of an idle hall: a job waits for nobody."""
 A_SECOND = 5000
+READ_MS = 300.0
+"""What a page may take in a storm (95 of 100)."""
+SLOWER, SLOWER_S = 1.2, 0.2
+"""A flood makes jobs too slow when they take more than so many times as long, and so many seconds longer."""
 
 
 class Storm(Fault):
@@ -41,13 +46,14 @@ class Storm(Fault):
 
     def inject(self, scene: Scene) -> None:
         count = SESSIONS[self.is_full]
-        scene.load.reads.clear()
-        took, online = asyncio.run(_storm(scene.bench.mqtt, count, scene.lasts()))
-        reads = sorted(scene.load.reads) or [0.0]
-        p95 = reads[int(len(reads) * 0.95)]
-        self._results.append(f"{online} of {count} online after {took:.1f} s, reads p95 {p95 * 1000:.0f} ms")
+        with Reader(scene.bench, scene.folder / "reads") as reader:
+            began = steady()
+            took, online = asyncio.run(_storm(scene.bench.mqtt, count, scene.lasts()))
+            reads = reader.within(began, steady())
+        self._results.append(f"{online} of {count} online after {took:.1f} s, reads {reads}")
         if online < count or took > ONLINE_S:
             self._wrong.append(f"{online} of {count} sessions online after {took:.1f} s")
+        self._wrong.extend(stormed(reads, self.is_full))
 
     def heal(self, scene: Scene) -> None:
         """They have gone, without a goodbye."""
@@ -57,6 +63,14 @@ class Storm(Fault):
 
     def note(self, scene: Scene) -> str:
         return "; ".join(self._results)
+
+
+def stormed(reads: Reads, is_full: bool) -> Iterator[str]:
+    """What is wrong with what was read during a storm; how long it took counts at full size alone."""
+    if reads.wrong:
+        yield f"during the storm {reads.wrong}"
+    elif is_full and reads.p95_ms >= READ_MS:
+        yield f"reads during the storm: {reads}, and {READ_MS:.0f} ms is the limit"
 
 
 async def _storm(broker: str, count: int, stay_s: float) -> tuple[float, int]:
@@ -122,6 +136,7 @@ class Flood(Fault):
 
     def plan(self, folder: Path) -> Plan:
         self._results: list[str] = []
+        self._wrong: list[str] = []
         return Plan()
 
     def inject(self, scene: Scene) -> None:
@@ -132,6 +147,7 @@ class Flood(Fault):
         before = _now_us()
         rate = self._flood(scene, lasts)
         flooded = _latencies(scene, before)
+        self._wrong.extend(flooded_too_much(calm, flooded, self.is_full))
         if calm and flooded:
             one, other = statistics.median(calm), statistics.median(flooded)
             more = f"{other - one:+.3f} s, {100 * (other / one - 1):+.0f} %"
@@ -151,8 +167,21 @@ class Flood(Fault):
     def heal(self, scene: Scene) -> None:
         """It is quiet again."""
 
+    def judge(self, scene: Scene) -> Iterator[str]:
+        yield from self._wrong
+
     def note(self, scene: Scene) -> str:
         return "; ".join(self._results)
+
+
+def flooded_too_much(calm: list[float], flooded: list[float], is_full: bool) -> Iterator[str]:
+    """What is wrong with how long jobs took (seconds) before a flood and in it; that counts at full size alone."""
+    if not calm or not flooded:
+        yield f"{len(calm)} jobs were done before the flood and {len(flooded)} in it: nothing was measured"
+        return
+    one, other = statistics.median(calm), statistics.median(flooded)
+    if is_full and other > one * SLOWER and other - one > SLOWER_S:
+        yield f"a job took {one:.2f} s, and {other:.2f} s in the flood"
 
 
 def _now_us() -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.__main__ import exit_code
 from tests.faults.book import Book
 from tests.faults.boxes import JUMPS_S, ClockJumps, fired_wrongly
 from tests.faults.campaign import Order, Task, here, judged, mutants
@@ -176,6 +177,14 @@ def test_a_mutant_must_be_caught() -> None:
     assert not judged(task, Row("kill-agent", 1, 1)).ok
     assert judged(task, Row("kill-agent", 1, 1, lost=1)).ok
     assert judged(task, Row("kill-agent", 0, 0, skipped="no strace")).skipped
+
+
+def test_strictly_a_skipped_suite_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("kill-web", 3, 9), Row("clock-jumps", 0, 0, skipped="needs faketime")]
+    assert (exit_code(rows, strict=False), exit_code(rows[:1], strict=True)) == (0, 0)
+    assert exit_code(rows, strict=True) == 1
+    assert "clock-jumps" in capsys.readouterr().err
+    assert exit_code([Row("kill-web", 3, 9, lost=1)], strict=False) == 1
 
 
 def test_every_name_is_known() -> None:

@@ -333,3 +333,13 @@ def test_decisions_of_people_are_kept(file: JournalFile) -> None:
     with file.transaction():
         journal.keep(held)
     assert Journal(file, "a").held() == [held]
+
+
+def test_a_disk_that_fails_says_nothing_about_the_file(tmp_path: Path) -> None:
+    """A folder in its place cannot be opened, as a file on an ailing disk cannot; only rubbish is no journal."""
+    with pytest.raises(NoJournal, match="cannot be opened now"):
+        JournalFile(tmp_path)
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_bytes(b"not a database, and long enough to show it" * 100)
+    with pytest.raises(NoJournal, match="is not a journal"):
+        JournalFile(rubbish)

@@ -184,6 +184,22 @@ def agent_journal_after_moving() -> None:
     _switch(JournalFile, "commit", commit)
 
 
+def agent_forgets_unwritten() -> None:
+    """What the disk did not take is not kept for the next transaction."""
+    from edge_agent.journal import JournalFile, NotWritten
+
+    real = JournalFile.commit
+
+    def commit(self: JournalFile) -> None:
+        try:
+            real(self)
+        except NotWritten:
+            self._batches, self._reached, self._touched = [], {}, {}
+            raise
+
+    _switch(JournalFile, "commit", commit)
+
+
 def agent_no_grant() -> None:
     """A robot moves as soon as it is told to, and never asks for leave."""
     from edge_agent.hands import Hands
@@ -217,6 +233,6 @@ RULES: dict[str, Callable[[], None]] = {
     for rule in (
         ack_before_commit, cancel_shown_at_once, keys_forgotten, pauses_unnoticed, anybody_speaks, no_lock,
         wall_clock_decides, a_turn_each, rubbish_raises, restore_unnoticed,
-        agent_says_once, agent_journal_after_moving, agent_no_grant, agent_no_fence,
+        agent_says_once, agent_journal_after_moving, agent_forgets_unwritten, agent_no_grant, agent_no_fence,
     )
 }  # fmt: skip
