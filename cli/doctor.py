@@ -18,7 +18,11 @@ Check = Callable[[ServeSettings], Finding]
 def _sync(settings: ServeSettings) -> Finding:
     if probes.write_trouble(settings.data_dir):
         return Finding("disk sync", "bad", "not measured", f"at most {checks.SYNC_LIMIT_MS:g} ms", "see data directory")
-    return checks.disk_sync(probes.sync_ms(settings.data_dir))
+    try:
+        return checks.disk_sync(probes.sync_ms(settings.data_dir))
+    except OSError as error:  # a full disk, or one that fails: the other checks go on
+        why = f"not measured: {error.strerror or error}"
+        return Finding("disk sync", "bad", why, f"at most {checks.SYNC_LIMIT_MS:g} ms", "make room, or mend the disk")
 
 
 def _broker(settings: ServeSettings) -> Finding:

@@ -100,11 +100,13 @@ def list_jobs(
     since: Annotated[
         str | None, typer.Option("--since", help="Created since: 30m, 2h, 1d, or an RFC 3339 time.")
     ] = None,
+    parked: Annotated[bool, typer.Option("--parked", help="Only what a restore has parked for a person.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
 ) -> None:
     """List jobs, newest first."""
     states = [str(one) for one in state or ()]
     query = {"state": states, "deployment": deployment, "robot": robot, "queue": queue}
+    query |= {"parked": "true" if parked else None}
     found = list(desk.client.every("/jobs", limit=limit, created_from=since_when(since), **query))
     desk.show({"items": found}, lambda answer: job_table(answer["items"]))
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from cli import show
 
+PARKED = "parked by a restore: look, then release or cancel it"
+
 
 def job_table(jobs: list[dict[str, Any]]) -> None:
     """Print jobs, one line each."""
@@ -15,7 +17,8 @@ def job_table(jobs: list[dict[str, Any]]) -> None:
 def _job_row(job: dict[str, Any]) -> tuple[Any, ...]:
     what = job.get("deployment") or job.get("flow")
     took = show.duration(job.get("duration_ms"))
-    ends = (job.get("robot"), show.moment(job.get("created_at")), took, show.reason(job.get("reason")))
+    why = PARKED if job.get("parked") else show.reason(job.get("reason"))
+    ends = (job.get("robot"), show.moment(job.get("created_at")), took, why)
     return (job["id"], job["state"], job["priority"], what, *ends)
 
 

@@ -14,7 +14,7 @@ from controller import accepting
 from controller.direct import DATABASE
 from controller.owner import become_owner
 from controller.restoring import CannotRestore, locked
-from controller.store.pages import Damaged
+from controller.store.pages import Damaged, gone
 from controller.store.queries.verify import Check
 from controller.store.queries.verify import verify as checks_of
 
@@ -58,6 +58,9 @@ def _database(data_dir: Path | None, config: Path | None) -> Path:
     except OSError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(REFUSED) from error
+    if (said := gone(database)) is not None:
+        typer.echo(f"error: {said}", err=True)
+        raise typer.Exit(REFUSED)
     if not database.exists():
         typer.echo(f"error: there is no database at {database}", err=True)
         raise typer.Exit(USAGE)

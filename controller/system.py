@@ -33,7 +33,7 @@ DAY_US = 86_400_000_000
 
 
 class SystemReport:
-    """Reads everything when it is asked, and keeps nothing but what it read a moment ago."""
+    """Reads everything when it is asked, and keeps what it read a moment ago, and which failure its log has told."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class SystemReport:
     ) -> None:
         self._core, self._loop, self._link, self._door, self._database = core, loop, link, door, database
         self._backup, self._broker = backup, broker
+        self._told: int | None = None
         self._began, self._began_us = steady(), time.time_ns() // 1000
         slow = (self._of_disk, self._of_backups, self._of_store, self._of_box, *slow)
         self._degraded = Degraded((self._of_loop, *quick), slow)
@@ -93,7 +94,11 @@ class SystemReport:
         return degraded.disk(self._database.parent)
 
     def _of_backups(self) -> Iterable[Condition]:
-        return of_backups(backups.state(self._database.parent), self._backup, self._began_us)
+        said = backups.state(self._database.parent)
+        if said.failed_at not in (None, self._told):  # made by hand it said so elsewhere, and the log is to say why
+            log.error("the last backup failed: %s", said.why)
+        self._told = said.failed_at
+        return of_backups(said, self._backup, self._began_us)
 
     def _of_store(self) -> Iterable[Condition]:
         """What the database says; one that cannot be read now must not keep health from being answered."""

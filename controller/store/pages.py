@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controller.store import sums_file, wal
+from controller.store.mark import read_mark
 from controller.store.sums_file import UNKNOWN, get, page_sum
 
 REMEDY = "Put a backup in its place with `yardmaster restore`."
@@ -69,9 +70,9 @@ def _page_size(header: bytes) -> int:
 
 def check_head(database: Path) -> None:
     """The first page, by which SQLite knows what the file is, before SQLite is asked; raises `Damaged`."""
-    if not database.exists() or database.stat().st_size == 0:
-        if sums_file.sums_of(database).exists():
-            raise Damaged(f"The database is gone, and its page sums are still there. {REMEDY}")
+    if not _is_there(database):
+        if (said := gone(database)) is not None:
+            raise Damaged(said)
         return
     try:
         stored = sums_file.load(database)
@@ -84,6 +85,25 @@ def check_head(database: Path) -> None:
         now = page_sum(file.read(4096))
     if good != {UNKNOWN} and now not in good and not wal.in_any_frame(database, 4096, 1):
         raise Damaged(bad_page_at_start(1))
+
+
+def gone(database: Path) -> str | None:
+    """What is said of a file that is gone, by what is still beside it; None: it is there, or never was."""
+    if _is_there(database):
+        return None
+    turns = read_mark(database.parent)
+    if turns:
+        return (
+            f"The database {database} is gone, and all work with it (turns: {turns}). {REMEDY} Only if you want to"
+            " begin with an empty box: use another data directory, or put all of this one aside."
+        )
+    if sums_file.sums_of(database).exists():
+        return f"The database is gone, and its page sums are still there. {REMEDY}"
+    return None
+
+
+def _is_there(database: Path) -> bool:
+    return database.exists() and database.stat().st_size > 0
 
 
 def bad_pages(database: Path) -> Iterator[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import ServeSettings, load
-from controller import app
+from controller import app, backups, degraded
 from controller.loop import Loop
 from tests.unit.test_loop import Yard, trouble
 
@@ -91,3 +91,22 @@ def test_it_is_one_of_the_things_that_are_not_as_they_should_be(settings: ServeS
         controller.close()
     (said,) = [one for one in reasons if one["code"] == "store.damaged"]
     assert "malformed" in said["message"]
+
+
+def test_the_log_says_once_why_a_backup_failed_whoever_made_it(
+    settings: ServeSettings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(degraded, "FRESH_S", 0.0)
+    controller = app.Controller(settings)
+    try:
+        (settings.data_dir / "in the way").write_text("")
+        with pytest.raises(backups.BackupFailed):
+            backups.make(settings.data_dir, settings.data_dir / "in the way")
+        for _ in range(2):
+            reasons = controller.loop.reports["system.health"]()["reasons"]
+    finally:
+        controller.close()
+    assert "backup.failed" in [one["code"] for one in reasons]
+    told = [one.getMessage() for one in caplog.records if "last backup failed" in one.getMessage()]
+    assert len(told) == 1
+    assert "in the way cannot be written" in told[0]

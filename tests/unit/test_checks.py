@@ -1,5 +1,6 @@
 """doctor: every check is good on a good machine, and each is broken once."""
 
+import errno
 import json
 import os
 import socket
@@ -117,3 +118,19 @@ def test_doctor_refuses_settings_that_cannot_be(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path), "--mqtt", "0.0.0.0:1883"])
     assert result.exit_code == 2
     assert "loopback" in result.output
+
+
+def test_doctor_says_of_a_full_disk_that_it_is_full_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> float:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(probes, "sync_ms", full)
+    monkeypatch.setattr(probes, "mosquitto_trouble", lambda _: None)
+    result = CliRunner().invoke(
+        app, ["doctor", "--data-dir", str(tmp_path), "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]
+    )
+    assert result.exit_code == 1
+    assert "BAD   disk sync: not measured: No space left on device" in result.output
+    assert "open files" in result.output

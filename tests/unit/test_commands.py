@@ -184,6 +184,17 @@ def test_what_is_no_box_is_said(box: Box) -> None:
     assert ask(box, "job", "list").exit_code == 4
 
 
+def test_what_a_restore_has_parked_is_found_and_told(box: Box) -> None:
+    box.answers["GET /jobs"] = page(item(id="a") | {"parked": True, "state": "running"}, item(id="b"))
+    result = ask(box, "job", "list", "--parked")
+    assert "parked=true" in box.asked[0].path
+    first, second = [line for line in result.stdout.splitlines() if line[:2] in ("a ", "b ")]
+    assert "parked by a restore: look, then release or cancel it" in first
+    assert "parked" not in second
+    ask(box, "job", "list")
+    assert "parked" not in box.asked[1].path
+
+
 def test_lists_are_read_page_by_page(box: Box) -> None:
     box.answers["GET /jobs"] = [page(item(id="a"), item(id="b"), after="c1"), page(item(id="c"))]
     words = [

@@ -84,18 +84,33 @@ def test_an_older_copy_of_the_database_is_lost_work(store: Store, tmp_path: Path
     assert ["lost 1 turn of" in text for text in found(path)] == [True]
 
 
-def test_a_database_that_is_gone_is_lost_work_and_its_numbers_are_not_given_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [b"", None])
+def test_a_database_that_is_gone_is_damage_and_never_an_empty_box(tmp_path: Path, left: bytes | None) -> None:
+    path = tmp_path / "a.db"
+    store = Store.open(path)
+    turn(store)
+    store.close()
+    for file in tmp_path.glob("a.db*"):
+        file.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    with pytest.raises(Damaged, match=r"is gone.*turns: 1.*yardmaster restore.*another data directory"):
+        Store.open(path)
+    assert path.exists() == (left is not None), "nothing was made in its place"
+
+
+def test_where_the_mark_is_gone_too_the_sums_tell_and_no_number_is_given_again(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "a.db")
     with store.transaction():
         newest = store.number()
         events.add(store.pending, US, "system", "noted", "li")
     store.close()
     (tmp_path / "a.db").unlink()
-    with pytest.raises(Damaged, match="The database is gone"):
+    (tmp_path / "mark").unlink()
+    with pytest.raises(Damaged, match="its page sums are still there"):
         Store.open(tmp_path / "a.db")
     (tmp_path / "a.db-sums").unlink()
     again = Store.open(tmp_path / "a.db")
-    assert again.restored
     with again.transaction():
         assert again.number() > newest
     again.close()

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from controller.store.connection import Store
+from controller.store.mark import Mark
 from controller.store.queries.verify import Check, verify
 from schemas.artifact import FOLDER, place_of
 from tests.fakes.box import DiskYard
@@ -120,3 +121,13 @@ def test_the_command_prints_a_line_a_check_and_ends_with_one_if_bad(yard: DiskYa
     items = json.loads(run(app, ["verify", "--data-dir", str(tmp_path), "--json"]).output)["items"]
     assert [item["name"] for item in items if not item["ok"]] == ["states"]
     assert run(app, ["verify", "--data-dir", str(tmp_path / "nothing")]).exit_code == 2
+
+
+def test_a_box_whose_database_is_gone_is_bad_and_no_slip_of_the_pen(tmp_path: Path) -> None:
+    mark = Mark(tmp_path / "mark")
+    mark.write(5)
+    mark.close()
+    run = CliRunner().invoke(app, ["verify", "--data-dir", str(tmp_path)])
+    assert run.exit_code == 1
+    assert "is gone" in run.output
+    assert "yardmaster restore" in run.output

@@ -40,7 +40,7 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "store.lost": Trouble(
         N_("Recorded work is missing from the database"),
-        N_("It counts as restored: open jobs are parked, and robots wait until they are heard.."),
+        N_("It counts as restored: open jobs are parked, and robots wait until they are heard."),
     ),
     "store.damaged": Trouble(
         N_("The database is damaged"),
