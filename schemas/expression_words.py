@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.values import MAX_VALUE_BYTES, convert, parsed, plain, text_of
+from schemas.values import MAX_VALUE_BYTES, convert, parsed, plain, text_of, weight
 
 
 class BadExpression(ValueError):
@@ -55,7 +55,8 @@ def _join_texts(left: Any, right: Any) -> str:
 def _times(left: Any, right: Any) -> Any:
     for base, count in ((left, right), (right, left)):
         if isinstance(base, str | list) and type(count) is int:
-            _bounded(len(base) * max(count, 0))
+            # By all that is in it, not by its length: a list of lists of lists would grow with every step of nesting.
+            _bounded((len(base) if isinstance(base, str) else weight(base)) * max(count, 0))
             return base * count
     return _numbers(operator.mul)(left, right)
 
@@ -196,6 +197,12 @@ def _sum(items: Any) -> Any:
     return plain(sum(found))
 
 
+def _json(value: Any) -> str:
+    found = text_of([value])[1:-1] if isinstance(value, str) else text_of(plain(value))
+    _bounded(len(found))  # each further json() of a text doubles its quotes and backslashes
+    return found
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "len": _length,
     "str": lambda value: text_of(plain(value)),
@@ -226,7 +233,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "values": lambda fields: list(_fields(fields).values()),
     "has": lambda fields, name: name in _fields(fields),
     "get": lambda fields, name, otherwise=None: _fields(fields).get(_text(name), otherwise),
-    "json": lambda value: text_of(plain(value)) if not isinstance(value, str) else text_of([value])[1:-1],
+    "json": _json,
     "parse_json": lambda text: parsed(_text(text)),
 }
 """What an expression may call."""

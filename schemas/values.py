@@ -31,6 +31,13 @@ def plain(value: Any, limit: int = MAX_VALUE_BYTES) -> Any:
     return _copy(value, left, 0)
 
 
+def weight(value: Any, limit: int = MAX_VALUE_BYTES) -> int:
+    """What `plain` counts for a value, parts that stand in it twice counted twice; raises `BadValue` above `limit`."""
+    left = [limit]
+    _copy(value, left, 0)
+    return limit - left[0]
+
+
 def _copy(value: Any, left: list[int], depth: int) -> Any:
     left[0] -= len(value) + 2 if isinstance(value, str) else 4
     if left[0] < 0 or depth > MAX_VALUE_DEPTH:

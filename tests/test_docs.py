@@ -119,3 +119,18 @@ def test_the_recorded_conversation_is_what_the_types_say() -> None:
     assert {"block-status", "heartbeat"} <= set(kinds)
     for kind, line in zip(kinds, lines, strict=True):
         read(kind, json.dumps(line["payload"]).encode())
+
+
+def test_the_way_to_install_without_the_internet_names_what_is_there() -> None:
+    """And it asks for hashes, and never goes out on the box."""
+    commands = [line for line in typed(DOCS / "operations.md") if "pip " in line and "…" not in line]
+    assert len(commands) == 3, commands
+    named = {word for line in commands for word in line.split() if word.endswith(".txt")}
+    assert named == {"requirements/run.txt"}
+    assert "--hash=sha256:" in (ROOT / "requirements" / "run.txt").read_text()
+    gathered, locked, own = commands
+    assert all("--require-hashes" in line for line in (gathered, locked))
+    assert all("--no-index" in line for line in (locked, own))
+    assert (ROOT / "pyproject.toml").exists(), "what `.` is"
+    assert "-d wheels" in gathered
+    assert "--find-links wheels" in locked

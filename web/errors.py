@@ -166,12 +166,13 @@ def _of_werkzeug(error: HTTPException) -> Response | HTTPException:
 
 
 def _of_anything(error: Exception) -> Response:
-    logger.error("request failed", exc_info=error, extra={"request_id": g.get("request_id"), "path": request.path})
+    number, path = g.get("request_id"), request.path  # in the sentence, too: lines for people have nothing else
+    logger.error("request %s to %s failed", number, path, exc_info=error, extra={"request_id": number, "path": path})
     return answer(ApiError("internal", "Something went wrong; the log has more under this request_id."))
 
 
 def _unreadable(error: Unreadable) -> Response:
-    logger.error("%s", error, extra={"request_id": g.get("request_id")})
+    logger.error("request %s: %s", g.get("request_id"), error, extra={"request_id": g.get("request_id")})
     return answer(ApiError("store.unavailable", "The database cannot be read now.", headers={"Retry-After": "2"}))
 
 

@@ -1,5 +1,6 @@
 """What every route refuses, walked over the whole table of routes."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -285,10 +286,14 @@ def test_a_request_keeps_the_number_its_caller_gave_it(box: Box) -> None:
         assert box.ask("GET", "/jobs", X_Request_Id=wrong).headers["X-Request-Id"] != wrong
 
 
-def test_a_defect_is_answered_without_its_inside(own_box: Box) -> None:
+def test_a_defect_is_answered_without_its_inside(own_box: Box, caplog: pytest.LogCaptureFixture) -> None:
     own_box.controller.fails = ZeroDivisionError("secret detail")
     body = own_box.refused("POST", "/jobs", {"flow": "hello", "target": {"queue": "main"}}, status=500, code="internal")
     assert "secret" not in str(body)
+    (logged,) = [record for record in caplog.records if body["request_id"] in record.getMessage()]
+    assert logged.levelno >= logging.ERROR
+    assert logged.exc_info is not None
+    assert str(logged.exc_info[1]) == "secret detail", "the log has what the answer has not"
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.commands and r.name not in SESSIONS], ids=name)

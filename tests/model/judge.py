@@ -9,6 +9,9 @@ from tests.model.bodies import BLOCKS, UNDOES
 from tests.model.persons import Persons
 from tests.model.world import PERSON, Violation, message
 
+USUAL = ("assigned", "accepted", "succeeded", "block", "cancel", "cancelled", "pause", "paused", "resume", "resumed")
+"""The normal course, and what a person asked for, who is named; every other move of a job says why."""
+
 
 class Judge(Persons):
     """Holds what the store says against what the bodies did and what persons wanted."""
@@ -79,6 +82,12 @@ class Judge(Persons):
         """Whoever ends a job without its robot's word is named, also where his request was older."""
         if self.connection.execute("select 1 from events where event = 'force' and who <> ?", (PERSON,)).fetchone():
             raise Violation("I22 a forced end without the person who wanted it")
+        silent = self.connection.execute(
+            "select event from events where job is not null and old <> new and why is null and code is null"
+            f" and event not in ({', '.join('?' * len(USUAL))})", USUAL
+        ).fetchone()  # fmt: skip
+        if silent:
+            raise Violation(f"I22 a job moved by {silent[0]!r} and nothing says why")
 
     def _debugged(self) -> None:
         """In debug mode a failure ends nothing before a person says so; then what has finished is undone."""

@@ -13,7 +13,7 @@ ENOUGH = 900
 """Histories within which each of these mutants shows itself, with a margin; walks depend on nothing but their seed."""
 BEGIN = {
     "no_fence": 110, "control_no_outbox": 90, "retry_unsafe": 280, "cancelled_by_silence": 600, "rerun_twice": 700,
-    "no_journal": 10,
+    "no_journal": 10, "no_revoke": 150,
 }  # fmt: skip
 """The first history, where earlier ones are known not to show the mutant, or (the last one) to take a minute for it."""
 NOTICED = (
@@ -23,6 +23,7 @@ NOTICED = (
     "no_grant", "no_self_fence", "ack_of_any_journal", "blind_resume", "publish_before_commit+no_grant",
     "attempt_only+no_incarnation", "rerun_twice", "rollback_retries", "debug_pause_forgotten",
     "failed_block_unseen+waiting_block_untold", "set_error_cancels", "set_error_at_once", "forced_without_hold",
+    "free_on_expiry+no_self_fence", "no_revoke",
 )  # fmt: skip
 """The others take thousands of histories, or hide behind a second rule: docs/testing.md says which."""
 

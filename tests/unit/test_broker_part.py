@@ -1,6 +1,9 @@
 """The broker as a part of the box: what is written for it before each start, and what is done when that fails."""
 
+import hashlib
 import json
+import re
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from cli.broker_part import (
     make_certificates,
     own_clients,
     prepare,
+    show_certificate,
 )
 from cli.supervisor import NotStarted
 from config import certificates
@@ -26,6 +30,8 @@ from controller.direct import DATABASE, has_people
 from controller.doors import LOCKED, OWN_VARIABLE, broker_plan
 from controller.store import credentials
 from controller.store.connection import Store
+
+END = "-----END CERTIFICATE-----"
 
 
 def settings(folder: Path, **more: Any) -> ServeSettings:
@@ -161,3 +167,21 @@ def test_an_authority_from_a_clock_that_was_ahead_is_made_anew_unless_robots_dep
 
 def test_hosts_are_written_as_browsers_write_them() -> None:
     assert [as_host(name) for name in ("box.example", "10.0.0.1", "::1")] == ["box.example", "10.0.0.1", "[::1]"]
+
+
+def test_the_fingerprints_that_are_printed_are_those_of_the_certificates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Worked out anew from the bytes that a browser or a robot is shown."""
+    show_certificate(settings(tmp_path, http="0.0.0.0:8443"))
+    said = re.findall(r"SHA-256 of the (authority|box): +([0-9A-F:]+)", capsys.readouterr().err)
+    made = {name: (tmp_path / "tls" / file).read_text() for name, file in (("authority", "ca.pem"), ("box", "box.pem"))}
+    first = {name: text[: text.index(END) + len(END)] for name, text in made.items()}
+    marks = {name: hashlib.sha256(ssl.PEM_cert_to_DER_cert(text)).hexdigest() for name, text in first.items()}
+    assert {name: mark.replace(":", "").lower() for name, mark in said} == marks
+    assert marks["box"] != marks["authority"]
+
+
+def test_a_box_that_speaks_no_tls_prints_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_certificate(settings(tmp_path))
+    assert capsys.readouterr().err == ""

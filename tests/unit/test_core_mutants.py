@@ -14,6 +14,7 @@ from controller.moves import Moves
 from controller.reports import Reports
 from controller.store import jobs
 from schemas.status import JobState
+from tests.unit import test_core_liars as liars
 from tests.unit import test_core_protocol as protocol
 from tests.unit import test_core_queue as queue
 
@@ -35,6 +36,10 @@ def _any_journal(patch: pytest.MonkeyPatch) -> None:
 
 def _free_on_expiry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Moves, "hold_and_revoke", lambda *_args: None)
+
+
+def _no_revoke(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Moves, "revoke", lambda *_args: None)
 
 
 def _hold_ends_with_any_heartbeat(patch: pytest.MonkeyPatch) -> None:
@@ -81,6 +86,8 @@ MUTANTS: list[tuple[Broken, Callable[[], None]]] = [
     (_any_order, protocol.test_rows_are_recorded_once_and_in_order),
     (_any_journal, protocol.test_a_grant_goes_only_to_the_journal_that_accepted),
     (_free_on_expiry, protocol.test_an_unanswered_offer_comes_back_and_holds_the_robot_until_it_is_proven_idle),
+    (_no_revoke, liars.test_a_claimed_attempt_can_still_be_revoked_at_its_owner),
+    (_no_revoke, protocol.test_what_a_robot_holds_that_is_not_its_own_is_revoked),
     (
         _hold_ends_with_any_heartbeat,
         protocol.test_an_unanswered_offer_comes_back_and_holds_the_robot_until_it_is_proven_idle,
