@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from edge_agent.operations import BlockReport, PastRun
 from edge_agent.records import Ended, Held, OutRow
+from edge_agent.soundness import Soundness, Unsound
 from edge_agent.unwritten import Unwritten, stored
 from schemas.messages import ENDS
 from schemas.status import Phase
@@ -92,6 +93,7 @@ def _connect(path: str) -> sqlite3.Connection:
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = full")
     db.execute("pragma busy_timeout = 5000")
+    db.execute("pragma recursive_triggers = on")  # else what is replaced goes without being counted
     return db
 
 
@@ -114,9 +116,12 @@ class JournalFile:
         self.make_id = make_id
         try:
             self._db = _connect(str(path))
-            self._db.executescript(_SCHEMA)
+            self._sound = Soundness(self._db, path)
+            self._db.executescript(f"begin; {_SCHEMA}")
             _add_columns(self._db)
-        except sqlite3.Error as error:
+            self._sound.watch()
+            self._db.execute("commit")
+        except (sqlite3.Error, OSError, Unsound) as error:
             raise NoJournal(f"{path} is not a journal: {error}") from error
         self._batches: list[_Batch] = []
         self._reached: dict[str, int] = {}
@@ -135,12 +140,13 @@ class JournalFile:
             return
         try:
             self._db.execute("begin immediate")
-            self._write()
+            commits = self._sound.sealed(self._write)
             self._db.execute("commit")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise NotWritten(str(error)) from error
+        self._sound.committed(commits)
         touched, self._touched, self._batches, self._reached = self._touched, {}, [], {}
         for journal in touched.values():
             journal.committed()
@@ -167,6 +173,7 @@ class JournalFile:
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
         self._db.close()
+        self._sound.close()
 
     def _write(self) -> None:
         late: list[_Batch] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.faults.row import Row
 from tests.faults.storage import judges
 from tests.faults.storage.flips import bit_flips, missing_logs
+from tests.faults.storage.journals import journal_flips
 from tests.faults.storage.loss import power_loss
 
 
@@ -26,5 +27,6 @@ SUITES: dict[str, Callable[[bool, Path], Row]] = {
     "power-loss-serve": _serve,
     "power-loss-journal": _power("journal", 60),
     "bit-flips": lambda full, folder: bit_flips(folder, 200 if full else 40, 300 if full else 60),
+    "journal-flips": lambda full, folder: journal_flips(folder, 400 if full else 60),
     "missing-log": lambda full, folder: missing_logs(folder, 40 if full else 8),
 }

@@ -9,7 +9,9 @@ from config.clock import Instant
 from controller.core import Core
 from controller.store.mark import Mark
 from controller.store.sums import Sums
+from edge_agent.soundness import Soundness
 from tests.faults.storage import flips
+from tests.faults.storage.journals import journal_flips
 from tests.faults.storage.loss import power_loss
 from tests.faults.storage.power import EVERYTHING, NOTHING, SEEDS, Disk
 from tests.faults.storage.suites import SUITES
@@ -78,6 +80,18 @@ def test_without_sums_flips_are_silent(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("controller.store.opening.check_head", lambda _database: None)
     row = flips.bit_flips(tmp_path, 60, 60)
     assert "SILENT" in row.note, row
+
+
+def test_without_a_sum_flips_in_journals_are_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Soundness, "_check", lambda _self: None)
+    row = journal_flips(tmp_path, 60)
+    assert "SILENT" in row.note, row
+
+
+def test_without_a_mark_a_journal_without_its_log_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Soundness, "_marked", lambda _self: 0)
+    row = journal_flips(tmp_path, 60)
+    assert any("the log is gone" in text for text in row.wrong), row
 
 
 def test_without_a_mark_a_missing_log_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
