@@ -15,7 +15,8 @@ from edge_agent.agent import AgentProcess, Uploading
 from edge_agent.box_http import BoxHttp
 from edge_agent.dial import TlsFiles
 from edge_agent.drivers import DRIVERS
-from edge_agent.journal import Journal, JournalFile, NoJournal, NotWritten
+from edge_agent.journal import Journal, JournalFile, NotWritten
+from edge_agent.journal_tables import NoJournal
 from edge_agent.link import LinkSettings
 from edge_agent.locks import Locked, lock_directory
 from edge_agent.no_driver import NoDriver

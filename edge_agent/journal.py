@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic_core import from_json
 
+from edge_agent.journal_tables import opened
 from edge_agent.operations import BlockReport, PastRun
 from edge_agent.records import Ended, Held, OutRow
 from edge_agent.unwritten import Unwritten, stored
@@ -21,40 +22,6 @@ MEMORY = 1000
 _FRESH = 256
 """Rows kept in memory after their commit, because the next thing that happens is sending them."""
 
-_SCHEMA = """
-create table if not exists robots (
-  robot text primary key, journal text not null, head integer not null, highest integer not null
-) strict, without rowid;
-create table if not exists rows (
-  robot text not null, seq integer not null, kind text not null, attempt integer, span integer not null,
-  body blob not null, primary key (robot, seq)
-) strict, without rowid;
-create table if not exists held (
-  robot text not null, attempt integer not null, job text not null, assign blob not null, command integer not null,
-  started integer not null, pause integer, paused integer not null, stop text,
-  stop_command integer, elapsed real not null, failed text, again text, rolling integer not null default 0,
-  primary key (robot, attempt)
-) strict, without rowid;
-create table if not exists runs (
-  robot text not null, attempt integer not null, path text not null, try integer not null, n integer not null,
-  status text not null, inputs blob, outputs blob, reason text, after text,
-  primary key (robot, attempt, path, try)
-) strict, without rowid;
-create table if not exists recordings (
-  robot text not null, id text not null, attempt integer not null, job text not null, path text, kind text not null,
-  name text not null, size integer not null, sha256 text not null, at text not null, due integer not null,
-  primary key (robot, id)
-) strict, without rowid;
-create table if not exists ended (
-  robot text not null, attempt integer not null, job text not null, kind text not null, reason text, outputs blob,
-  rolled_back integer not null default 0, primary key (robot, attempt)
-) strict, without rowid;
-"""
-_LATER = (
-    ("held", "failed", "text"), ("held", "again", "text"), ("held", "rolling", "integer not null default 0"),
-    ("runs", "after", "text"), ("ended", "rolled_back", "integer not null default 0"),
-)  # fmt: skip
-"""Columns that files of older versions do not have yet; they come last there, too."""
 _ROBOT = "insert or replace into robots values (?, ?, ?, ?)"
 _ROW = "insert into rows values (?, ?, ?, ?, ?, ?)"
 _ACK = "delete from rows where robot = ?1 and seq <= ?2 and seq + span <= ?2"
@@ -78,28 +45,8 @@ Acknowledged = Literal["gone", "nothing", "old copy"]
 """What an acknowledgement did: rows are gone; none was left to go; the journal has a new id."""
 
 
-class NoJournal(Exception):
-    """The file cannot be opened, or is something else."""
-
-
 class NotWritten(Exception):
     """The disk did not take a transaction; everything is kept in memory and goes with the next one."""
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    """The only connection factory: every commit is on the disk before it returns."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = full")
-    db.execute("pragma busy_timeout = 5000")
-    return db
-
-
-def _add_columns(db: sqlite3.Connection) -> None:
-    for table, column, kind in _LATER:
-        known = [name for (name,) in db.execute("select name from pragma_table_info(?)", (table,))]
-        if column not in known:
-            db.execute(f"alter table {table} add column {column} {kind}")
 
 
 class JournalFile:
@@ -112,14 +59,7 @@ class JournalFile:
     def __init__(self, path: Path | str, make_id: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
         """Open or make the file (":memory:" for tests); raises `NoJournal`."""
         self.make_id = make_id
-        try:
-            self._db = _connect(str(path))
-            self._db.executescript(_SCHEMA)
-            _add_columns(self._db)
-        except sqlite3.Error as error:
-            # A disk that fails says nothing about the file: nobody should throw it away for that.
-            what = "cannot be opened now" if isinstance(error, sqlite3.OperationalError) else "is not a journal"
-            raise NoJournal(f"{path} {what}: {error}") from error
+        self._db, self._sound = opened(path)
         self._batches: list[_Batch] = []
         self._reached: dict[str, int] = {}
         """For each robot the batch of its newest statement."""
@@ -137,12 +77,13 @@ class JournalFile:
             return
         try:
             self._db.execute("begin immediate")
-            self._write()
+            commits = self._sound.sealed(self._write)
             self._db.execute("commit")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise NotWritten(str(error)) from error
+        self._sound.committed(commits)
         touched, self._touched, self._batches, self._reached = self._touched, {}, [], {}
         for journal in touched.values():
             journal.committed()
@@ -169,6 +110,7 @@ class JournalFile:
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
         self._db.close()
+        self._sound.close()
 
     def _write(self) -> None:
         late: list[_Batch] = []

@@ -103,10 +103,13 @@ class Bench:
 
     core_class: type[AgentCore] = AgentCore
 
-    def __init__(self, *, profile: Profile | None = None, timing: Timing | None = None, max_rows: int = 20_000) -> None:
-        self.file = JournalFile(":memory:")
+    def __init__(
+        self, *, profile: Profile | None = None, timing: Timing | None = None, max_rows: int = 20_000,
+        file: JournalFile | None = None, driver: ScriptedDriver | None = None,
+    ) -> None:  # fmt: skip
+        self.file = file or JournalFile(":memory:")
         self.profile, self.timing, self.max_rows = profile or Profile(), timing or Timing(), max_rows
-        self.driver = ScriptedDriver()
+        self.driver = driver or ScriptedDriver()
         self.now, self.crash_at = 1000.0, -1
         self.sent: list[Send] = []
         self.rows: dict[tuple[str, int], dict[str, Any]] = {}

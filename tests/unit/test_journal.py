@@ -1,18 +1,22 @@
 """The journal: what is committed stays, what is not never was, and nobody else's rows are touched."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from edge_agent.journal import MEMORY, Journal, JournalFile, NoJournal, NotWritten
+from edge_agent.journal import MEMORY, Journal, JournalFile, NotWritten
+from edge_agent.journal_tables import NoJournal
 from edge_agent.locks import Locked, lock_directory
 from edge_agent.operations import BlockReport, PastRun
 from edge_agent.records import Ended, Held
 from schemas.status import Phase
+from tests.fakes.agent_bench import Bench
 
 
 @pytest.fixture
@@ -343,3 +347,56 @@ def test_a_disk_that_fails_says_nothing_about_the_file(tmp_path: Path) -> None:
     rubbish.write_bytes(b"not a database, and long enough to show it" * 100)
     with pytest.raises(NoJournal, match="is not a journal"):
         JournalFile(rubbish)
+
+
+def test_a_journal_that_is_not_what_was_written_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal.db")
+    write(Journal(file, "a"), file, 40)
+    old = Journal(file, "a").id
+    file.close()
+    content = (tmp_path / "journal.db").read_bytes()
+    for at in (20, len(content) // 2, content.index(old.encode()) + 3, content.rindex(b"block")):
+        broken = content[:at] + bytes([content[at] ^ 2]) + content[at + 1 :]
+        (tmp_path / "journal.db").write_bytes(broken)
+        with contextlib.suppress(NoJournal):
+            JournalFile(tmp_path / "journal.db").close()
+            assert seqs(Journal(JournalFile(tmp_path / "journal.db"), "a")) == list(range(1, 41)), "free space"
+    (tmp_path / "journal.db").write_bytes(content.replace(old.encode(), b"f" + old.encode()[1:]))
+    with pytest.raises(NoJournal, match=r"rows differ.*move all of journal\.db\* to another folder"):
+        JournalFile(tmp_path / "journal.db")
+    for path in tmp_path.glob("journal.db*"):
+        path.unlink()
+    assert Journal(JournalFile(tmp_path / "journal.db"), "a").id != old
+
+
+def test_a_journal_of_a_version_without_sums_gets_one(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal.db")
+    write(Journal(file, "a"), file, 3)
+    file.close()
+    (tmp_path / "journal.db-mark").unlink()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("drop table sound")
+        db.execute("alter table held drop column rolling")
+    for _ in range(2):
+        file = JournalFile(tmp_path / "journal.db")
+        assert seqs(Journal(file, "a")) == [1, 2, 3]
+        file.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as db:
+        db.execute("delete from rows where seq = 2")
+    with pytest.raises(NoJournal, match="rows differ"):
+        JournalFile(tmp_path / "journal.db")
+
+
+def test_the_sum_stays_true_over_every_kind_of_change(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal.db")
+    bench = Bench(file=file, max_rows=30)
+    for attempt in range(1, 8):
+        bench.begin(attempt=attempt, job=f"job-{attempt}")
+        bench.cancel(attempt, attempt, f"job-{attempt}")
+        bench.wait(3)
+    write(bench.journal, file, 60)
+    with file.transaction():
+        bench.journal.thin(0)
+        bench.journal.acknowledge(bench.journal.head + 1)
+    file.close()
+    JournalFile(tmp_path / "journal.db").close()

@@ -1,14 +1,18 @@
 """Migrations that are cut off anywhere: the next start ends with the same tables as one that was not."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from controller.store import jobs
 from controller.store.connection import Store, connect, migrate
+from tests.unit.test_store import _first_version, _insert_as_then
 
 ROOT = Path(__file__).parents[2]
 CUT = """
@@ -91,3 +95,48 @@ def test_a_process_that_is_killed_in_the_middle_leaves_nothing_half(tmp_path: Pa
     Store.open(path).close()
     Store.open(tmp_path / "whole.db").close()
     assert schema(path) == schema(tmp_path / "whole.db")
+
+
+def with_rows(path: Path) -> None:
+    """A database of the first version, with jobs in several states."""
+    old = _first_version(path)
+    row = dict.fromkeys(jobs._JOB_COLUMNS, 0) | {"flow": "pick", "parameters": "{}", "source": "{}", "run": "r"}
+    states = ("queued", "running", "uncertain", "failed", "succeeded", "cancelled")
+    for number, state in enumerate(states * 3):
+        parked = int(state in ("failed", "uncertain"))
+        more = {
+            "uid": f"u{number}",
+            "target": f"q:{number % 2}",
+            "source_type": "api",
+            "state": state,
+            "parked": parked,
+        }
+        _insert_as_then(old, row | more)
+    old.close()
+
+
+def test_an_upgrade_of_a_database_with_rows_may_be_cut_at_any_statement(tmp_path: Path) -> None:
+    with_rows(tmp_path / "old.db")
+    whole = Path(shutil.copy(tmp_path / "old.db", tmp_path / "whole.db"))
+    Store.open(whole).close()
+    wanted, tables, step, cuts = rows(whole), schema(whole), 1, 0
+    assert any('insert into "jobs"' in line.lower() for line in wanted)
+    while True:
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        path = Path(shutil.copy(tmp_path / "old.db", folder / "a.db"))
+        was_cut = cut_at(path, step)
+        Store.open(path).close()
+        assert schema(path) == tables, f"cut at statement {step}"
+        assert rows(path) == wanted, f"cut at statement {step}"
+        shutil.rmtree(folder)
+        if not was_cut:
+            break
+        cuts, step = cuts + 1, step + 1
+    assert cuts > 100
+
+
+def rows(path: Path) -> list[str]:
+    """Everything that the tables hold; when a migration was carried out is nobody's row."""
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(line for line in db.iterdump() if line.startswith("INSERT") and "_sqlite_migrations" not in line)

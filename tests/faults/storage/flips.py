@@ -72,7 +72,12 @@ def verdict(folder: Path, expected: list[str]) -> str:
 
 def turn_over(folder: Path, dice: random.Random) -> str:
     """One bit of the database or of its log, wherever; where it was."""
-    files = [folder / name for name in (DATABASE, LOG) if (folder / name).exists()]
+    return turn_over_in(folder, (DATABASE, LOG), dice)
+
+
+def turn_over_in(folder: Path, names: tuple[str, ...], dice: random.Random) -> str:
+    """One bit of these files, as far as they are there; where it was."""
+    files = [folder / name for name in names if (folder / name).exists()]
     (path,) = dice.choices(files, [file.stat().st_size for file in files])
     at, bit = dice.randrange(path.stat().st_size), dice.randrange(8)
     with path.open("r+b") as file:

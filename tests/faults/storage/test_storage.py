@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from config.clock import Instant
+from controller.core import Core
 from controller.store.mark import Mark
 from controller.store.sums import Sums
+from edge_agent.soundness import Soundness
 from tests.faults.storage import flips
+from tests.faults.storage.journals import journal_flips
 from tests.faults.storage.loss import power_loss
 from tests.faults.storage.power import EVERYTHING, NOTHING, SEEDS, Disk
 from tests.faults.storage.suites import SUITES
@@ -20,12 +24,17 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
     if row.skipped:
         pytest.skip(f"{name}: {row.skipped}")
     assert row.ok, row
-    assert row.cycles >= 8
+    assert row.cycles >= 4
 
 
 @pytest.mark.parametrize(
     ("scene", "mutant", "kind"),
-    [("box", "unsynced", "lost"), ("journal", "unsynced", "lost"), ("box", "mark_first", "nothing was lost")],
+    [
+        ("box", "unsynced", "lost"),
+        ("journal", "unsynced", "lost"),
+        ("journal", "move_first", "has moved"),
+        ("box", "mark_first", "nothing was lost"),
+    ],
 )
 def test_a_mutant_is_caught(scene: str, mutant: str, kind: str, tmp_path: Path) -> None:
     row = power_loss(scene, tmp_path, steps=120, mutant=mutant)
@@ -34,12 +43,55 @@ def test_a_mutant_is_caught(scene: str, mutant: str, kind: str, tmp_path: Path) 
     assert row.lost if kind == "lost" else any(kind in text for text in row.wrong), row
 
 
+def test_a_controller_that_does_not_start_on_what_is_left_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Core.start
+
+    def stumbles(core: Core, now: Instant) -> None:
+        real(core, now)
+        if core.store.one("select 1 from jobs where state = 'running'"):
+            raise KeyError("a job that runs")
+
+    monkeypatch.setattr(Core, "start", stumbles)
+    row = power_loss("box", tmp_path, steps=60)
+    if row.skipped:
+        pytest.skip(row.skipped)
+    assert any("does not start" in text for text in row.wrong), row
+
+
+def test_a_start_that_changes_a_job_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Core.start
+
+    def gives_up(core: Core, now: Instant) -> None:
+        real(core, now)
+        core.store.db.execute("update jobs set state = 'uncertain' where state = 'running'")
+
+    monkeypatch.setattr(Core, "start", gives_up)
+    row = power_loss("box", tmp_path, steps=60)
+    if row.skipped:
+        pytest.skip(row.skipped)
+    assert any("a start changed jobs" in text for text in row.wrong), row
+
+
 def test_without_sums_flips_are_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sums, "_is", lambda *_: True)
     monkeypatch.setattr("controller.store.queries.verify.bad_pages", lambda _database: [])
     monkeypatch.setattr("controller.store.opening.check_head", lambda _database: None)
     row = flips.bit_flips(tmp_path, 60, 60)
     assert "SILENT" in row.note, row
+
+
+def test_without_a_sum_flips_in_journals_are_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Soundness, "_check", lambda _self: None)
+    row = journal_flips(tmp_path, 60)
+    assert "SILENT" in row.note, row
+
+
+def test_without_a_mark_a_journal_without_its_log_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Soundness, "_marked", lambda _self: 0)
+    row = journal_flips(tmp_path, 60)
+    assert any("the log is gone" in text for text in row.wrong), row
 
 
 def test_without_a_mark_a_missing_log_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
