@@ -20,7 +20,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 SCRIPTS = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
 
 ONE_PLACE = {
-    "sqlite3": ("controller/store/", "edge_agent/journal.py", "cli/probes.py"),
+    "sqlite3": ("controller/store/", "edge_agent/journal", "edge_agent/soundness.py", "cli/probes.py"),
     "sqlite_utils": ("controller/store/",),
     "paho": ("controller/link.py", "edge_agent/link.py"),
     "flask": ("web/",),
