@@ -167,7 +167,7 @@ def _of_werkzeug(error: HTTPException) -> Response | HTTPException:
 
 def _of_anything(error: Exception) -> Response:
     number, path = g.get("request_id"), request.path  # in the sentence, too: lines for people have nothing else
-    logger.error("request %s to %s failed", number, path, exc_info=error, extra={"request_id": number, "path": path})
+    logger.error("request %s to %r failed", number, path, exc_info=error, extra={"request_id": number, "path": path})
     return answer(ApiError("internal", "Something went wrong; the log has more under this request_id."))
 
 
