@@ -1,9 +1,11 @@
 """How `doctor` measures a machine; everything here touches it and leaves nothing behind."""
 
+import errno
 import json
 import os
 import re
 import resource
+import secrets
 import shutil
 import socket
 import sqlite3
@@ -11,6 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -117,11 +120,20 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
+_BELOW_EPHEMERAL = range(15_000, 32_768)
+"""Linux gives from 32,768 on, others from 49,152."""
+
+
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port nobody listens on now; raises `OSError` when a hundred tries found none.
+
+    It is used only a moment later, so it is not one that the system gives to outgoing connections by itself.
+    """
+    for _ in range(100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", _BELOW_EPHEMERAL.start + secrets.randbelow(len(_BELOW_EPHEMERAL))))
+            return int(probe.getsockname()[1])
+    raise OSError(errno.EADDRINUSE, "no free port was found on 127.0.0.1")
 
 
 def clocks() -> Clocks:

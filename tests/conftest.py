@@ -35,8 +35,14 @@ class Broker(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-LINES = {"acceptance": "boxes", "faults": "boxes", "browser": "browser"}
-"""Rooms of tests that start whole boxes, and the line in which they stand, one after another."""
+LINES = {
+    "tests/acceptance/": "boxes",
+    "tests/browser/": "browser",
+    "tests/faults/doors/": "browser",
+    "tests/faults/test_quick.py": "browser",
+    "tests/faults/storage/test_storage.py::test_no_promise_is_broken": "browser",
+}
+"""Tests that start whole boxes, and the line in which they stand, one after another; both take about as long."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,8 +64,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lines:
 
 def line_of(nodeid: str) -> str | None:
     """Where a test must wait its turn, if it must."""
-    _, room, *_ = nodeid.split("/")
-    return LINES.get(room)
+    return next((line for place, line in LINES.items() if nodeid.startswith(place)), None)
 
 
 @pytest.fixture(scope="session")

@@ -152,6 +152,7 @@ def test_every_measurement_is_three_runs_at_least() -> None:
         "memory",
         "dashboards",
         "batch",
+        "upkeep",
     ]
     assert min(QUICK.runs, FULL.runs) >= 3
 

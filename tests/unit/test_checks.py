@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from cli import checks, probes
 from cli.checks import GIB, Finding
 from cli.main import app
+from cli.probes import free_port
 from config.settings import Address
 
 GOOD = [
@@ -134,3 +135,13 @@ def test_doctor_says_of_a_full_disk_that_it_is_full_and_goes_on(
     assert result.exit_code == 1
     assert "BAD   disk sync: not measured: No space left on device" in result.output
     assert "open files" in result.output
+
+
+def test_a_free_port_is_none_that_the_system_gives_away_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", free_port()))
+        taken = held.getsockname()[1]
+        assert taken < 32_768
+        monkeypatch.setattr(probes, "_BELOW_EPHEMERAL", range(taken, taken + 1))
+        with pytest.raises(OSError, match="no free port"):
+            free_port()
