@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
@@ -47,17 +47,12 @@ class Order:
     @classmethod
     def of(cls, given: argparse.Namespace, folder: Path) -> "Order":
         """As the command line says."""
-        return cls(
-            given.full,
-            folder,
-            given.cycles,
-            given.rest,
-            given.minutes,
-            given.seed,
-            given.at_once,
-            given.json,
-            given.book,
-        )
+        return cls(folder=folder, file=given.json, full=given.full, at_once=given.at_once, **_passed_on(given))
+
+
+def _passed_on(order: "argparse.Namespace | Order") -> dict[str, Any]:
+    """What a suite in a process of its own is told as it was told here."""
+    return {name: getattr(order, name) for name in ("cycles", "rest", "minutes", "seed", "book")}
 
 
 def mutants() -> list[Task]:
@@ -116,15 +111,8 @@ def _elsewhere(order: Order, task: Task) -> Row:
     where.mkdir(parents=True, exist_ok=True)
     file = where / "row.json"
     command = [sys.executable, "-m", "tests.faults", "--only", task.name, "--json", str(file), "--keep", str(where)]
-    command += ["--seed", str(order.seed)] + (["--full"] if order.full else [])
-    more = (
-        ("cycles", order.cycles),
-        ("rest", order.rest),
-        ("minutes", order.minutes),
-        ("mutant", task.mutant),
-        ("book", order.book),
-    )
-    for name, value in more:
+    command += ["--full"] if order.full else []
+    for name, value in (_passed_on(order) | {"mutant": task.mutant}).items():
         command += [] if value is None else [f"--{name}", str(value)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if not file.exists():

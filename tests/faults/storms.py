@@ -25,8 +25,8 @@ LITTLE = 6
 A_SECOND = 5000
 READ_MS = 300.0
 """What a page may take in a storm (95 of 100)."""
-SLOWER, SLOWER_S = 1.2, 0.2
-"""A flood makes jobs too slow when they take more than so many times as long, and so many seconds longer."""
+SLOWER = 1.2
+"""A flood makes jobs too slow when they take more than so many times as long."""
 
 
 class Storm(Fault):
@@ -180,7 +180,7 @@ def flooded_too_much(calm: list[float], flooded: list[float], is_full: bool) -> 
         yield f"{len(calm)} jobs were done before the flood and {len(flooded)} in it: nothing was measured"
         return
     one, other = statistics.median(calm), statistics.median(flooded)
-    if is_full and other > one * SLOWER and other - one > SLOWER_S:
+    if is_full and other > one * SLOWER:
         yield f"a job took {one:.2f} s, and {other:.2f} s in the flood"
 
 

@@ -207,11 +207,10 @@ TRACEBACK = "Traceback (most recent call last):\n  File x\n    y\n"
 def test_a_traceback_in_any_log_is_a_finding(tmp_path: Path, log: str, said: str) -> None:
     file = tmp_path / log
     file.parent.mkdir(parents=True)
-    ended = f"{TRACEBACK}asyncio.CancelledError\n\nDuring handling of the above:\n\n{TRACEBACK}KeyboardInterrupt\n"
-    file.write_text(f"all is well\n{ended}ended\n")
+    file.write_text("all is well\nended\n")
     assert list(uncaught(tmp_path)) == []
-    file.write_text(f"all is well\n{ended}ended\n{said}")
-    assert len(list(uncaught(tmp_path))) == 1
+    file.write_text(f"all is well\n{said}ended\n{said}")
+    assert [text.rpartition(" … ")[2] in said for text in uncaught(tmp_path)] == [True]
 
 
 WELL = {"state": "succeeded", "robot": CHEAT, "counted": 0, "blocks": 0, "root": "monitor.success"}

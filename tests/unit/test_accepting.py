@@ -13,7 +13,7 @@ from controller.lock import DataLock
 from controller.store import findings
 from controller.store.connection import Store
 from controller.store.pages import Damaged, bad_pages
-from tests.unit.test_sums import flip, turn
+from tests.fakes.summed import flip, turn
 
 DATABASE = "yardmaster.db"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from cli.broker_part import OwnClients, broker_part, controller_environment, own_clients
 from cli.probes import free_port
@@ -211,6 +211,8 @@ class Visitor:
     def publishes(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> bool:
         """Whether the broker took it, before it threw this client out or 10 s had passed."""
         sent = self.client.publish(topic, payload, qos, retain)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:  # thrown out before it could say anything
+            return False
         with suppress(AssertionError):
             wait_for(lambda: sent.is_published() or self.thrown_out, 10, "an answer of the broker")
         return sent.is_published()

@@ -169,17 +169,18 @@ def mark_first(patch: Callable[[object, str, object], None]) -> None:
 
 def move_first(patch: Callable[[object, str, object], None]) -> None:
     """The robot moves before its agent's journal knows of it."""
-    real = Bench.step
+    step, commit, moving = Bench.step, journals.JournalFile.commit, [False]
 
-    def step(bench: Bench, method: str, *given: Any) -> None:
-        commit, bench.file.commit = bench.file.commit, lambda: None  # type: ignore[method-assign]
+    def moves(bench: Bench, method: str, *given: Any) -> None:
+        moving[0] = True
         try:
-            real(bench, method, *given)
+            step(bench, method, *given)
         finally:
-            bench.file.commit = commit  # type: ignore[method-assign]
-            commit()
+            moving[0] = False
+            bench.file.commit()
 
-    patch(Bench, "step", step)
+    patch(Bench, "step", moves)
+    patch(journals.JournalFile, "commit", lambda file: None if moving[0] else commit(file))
 
 
 SCENES = {"box": box, "journal": journal}
