@@ -11,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from cli.probes import find_mosquitto, free_port
+from tests.remembering import remember_compiled
 from tests.waiting import wait_for
 
 CONFIG = """listener {port} 127.0.0.1
@@ -43,6 +44,11 @@ LINES = {
     "tests/faults/storage/test_storage.py::test_no_promise_is_broken": "browser",
 }
 """Tests that start whole boxes, and the line in which they stand, one after another; both take about as long."""
+
+
+def pytest_configure() -> None:
+    """Before anything is made."""
+    remember_compiled()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
