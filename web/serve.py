@@ -2,7 +2,7 @@
 
 import os
 
-from web import create_app
+from web.app import create_app
 from web.settings import WebSettings
 
 app = create_app(WebSettings.from_environment(os.environ))

@@ -18,8 +18,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.settings import address
-from web import WebSettings, create_app
+from web.app import create_app
 from web.console.pages import BLUEPRINTS
+from web.settings import WebSettings
 
 WATCHER = "canary-watcher"
 PATIENCE_S = 30.0

@@ -17,7 +17,8 @@ from controller.store.connection import connect
 from schemas.commands import Answer, Caller, Frame
 from schemas.ids import uuid7
 from tests.fakes.yard import Yard
-from web import WebSettings, create_app
+from web.app import create_app
+from web.settings import WebSettings
 
 
 class DiskYard(Yard):

@@ -15,7 +15,8 @@ from tests.fakes.carried import carry_out
 from tests.fakes.yard import FakeRobot
 from tests.rows import block, definition
 from tests.samples import sample
-from web import WebSettings, create_app
+from web.app import create_app
+from web.settings import WebSettings
 
 BASE = "/api/vwed-task-record"
 ZONE = "Asia/Shanghai"

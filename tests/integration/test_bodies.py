@@ -17,7 +17,7 @@ from cli.probes import free_port
 from cli.web_process import ServerSettings
 from tests.fakes.box import Box
 from tests.waiting import wait_for
-from web import create_app
+from web.app import create_app
 from web.bodies import NOBODYS_BODIES, NOBODYS_BYTES, OF_ONE_ADDRESS, Places, Watch, network_of
 from web.errors import ApiError
 from web.settings import VARIABLE, WebSettings

@@ -13,8 +13,9 @@ from werkzeug.routing import Rule
 from tests.fakes.box import Box
 from tests.fakes.people import PAGE, PASSWORD, People, cookie
 from tests.fakes.yard import FakeRobot
-from web import WebSettings, create_app
+from web.app import create_app
 from web.guard import A_YEAR_S
+from web.settings import WebSettings
 
 ROOT = Path(__file__).parents[2]
 SECURE = "https://localhost"

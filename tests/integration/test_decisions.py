@@ -14,7 +14,7 @@ from tests.fakes.carried import carry_out
 from tests.fakes.site import BASE, KINDS, Site
 from tests.fakes.yard import FakeRobot
 from tests.rows import block, definition
-from web import WebSettings
+from web.settings import WebSettings
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 

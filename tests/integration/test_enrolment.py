@@ -18,7 +18,9 @@ from config.settings import ServeSettings
 from controller.store import credentials
 from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
-from web import WebSettings, create_app, revoking
+from web import revoking
+from web.app import create_app
+from web.settings import WebSettings
 
 WHERE = "/robots/r1/credential"
 

@@ -13,11 +13,12 @@ import web
 import web.hosts
 from config.settings import ServeSettings
 from tests.fakes.box import Box
-from web import WebSettings, create_app
 from web.api import ROUTES
+from web.app import create_app
 from web.bodies import NOBODYS_BYTES
 from web.hosts import LOOK_EVERY_S, Hosts
 from web.routes import Route
+from web.settings import WebSettings
 
 IDS = {
     "job": "0198-none",
@@ -138,7 +139,7 @@ def test_the_web_of_a_box_on_the_network_knows_its_addresses(tmp_path: Path, mon
     monkeypatch.setattr(cli.serve, "machine_names", lambda: ["box", "localhost", "127.0.0.1", "::1"])
     for http, status in (("0.0.0.0:8080", 200), ("127.0.0.1:8080", 403)):
         part = cli.serve._web(ServeSettings(data_dir=tmp_path, http=http))
-        monkeypatch.setattr(web, "machine_names", lambda: ["box", "192.168.1.10"])
+        monkeypatch.setattr("web.app.machine_names", lambda: ["box", "192.168.1.10"])
         app = create_app(WebSettings.from_environment(part.environment))
         assert app.test_client().get("/sign-in", headers={"Host": "192.168.1.10:8080"}).status_code == status
 

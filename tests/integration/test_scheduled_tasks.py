@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 
 from tests.fakes.box import Box
 from tests.fakes.yard import FakeRobot
-from web import WebSettings, create_app
+from web.app import create_app
+from web.settings import WebSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "004" / "record.json"
 SHANGHAI = "Asia/Shanghai"

@@ -8,12 +8,14 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from schemas.commands import Caller
-from web import WebSettings, compat, create_app
+from web import compat
 from web.api import ROUTES as V1
+from web.app import create_app
 from web.console.pages import BLUEPRINTS
 from web.errors import STATUS
 from web.roles import AREAS, PEOPLE, Role, allowed
 from web.routes import Route
+from web.settings import WebSettings
 
 ROUTES = [*V1, *compat.ROUTES]
 ROOT = Path(__file__).parents[2]
