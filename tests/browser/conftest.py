@@ -35,7 +35,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # twenty times faster than life costs a third of a core, which others want afterwards
 def factory(mosquitto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The example factory, twenty times faster than life, with its flows and deployments and no work yet."""
     with Stage(tmp_path_factory.mktemp("factory"), FACTORY / "fleet.toml", speed=SPEED) as stage:

@@ -40,6 +40,11 @@ def accepted(e: Evidence) -> Iterator[Finding]:
         key = json.loads(row["parameters"]).get("key")
         if key is not None:
             jobs[key].append(row["uid"])
+    for key, uid in e.again.items():
+        if uid != e.accepted[key] and key not in e.forgotten.keys:
+            yield Finding("duplicated", f"I1 key {key} made {e.accepted[key]}, and {uid} when it was sent again")
+        if uid not in jobs.get(key, ()) and key not in e.forgotten.keys:
+            yield Finding("lost", f"I1 key {key} was answered with job {uid} the second time, which is not there")
     for key, uid in e.accepted.items():
         if uid not in jobs.get(key, ()) and key not in e.forgotten.keys:
             yield Finding("lost", f"I1 key {key} was answered with job {uid}, which is not there")

@@ -48,6 +48,7 @@ class Evidence:
     journals: list[Path] = field(default_factory=list)
     motions: list[Path] = field(default_factory=list)
     accepted: Mapping[str, str] = field(default_factory=dict)
+    again: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, float] = field(default_factory=dict)
     deaths: Mapping[str, list[float]] = field(default_factory=dict)
     offset_us: int | None = None

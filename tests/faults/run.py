@@ -135,6 +135,7 @@ def evidence(fault: Fault, scene: Scene) -> Evidence:
         bench.journals(),
         bench.motions(),
         dict(load.accepted),
+        dict(load.again),
         dict(load.asked),
         bench.deaths(),
         utc_minus_steady_us() if fault.is_wall_clock_good else None,

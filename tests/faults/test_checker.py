@@ -36,8 +36,8 @@ class Books:
         self.audit(self.uid)
         self.report(upto=2, head=2)
         self.evidence = Evidence(
-            rows.path, [self.journal_file()], [folder / "motions.jsonl"], {"k1": self.uid}, {"k1": 0.0},
-            offset_us=OFFSET_US,
+            rows.path, [self.journal_file()], [folder / "motions.jsonl"], {"k1": self.uid},
+            asked={"k1": 0.0}, offset_us=OFFSET_US,
         )  # fmt: skip
 
     def attempt(self, job: int, number: int, robot: str, start: float, end: float) -> None:
@@ -114,6 +114,10 @@ def second_job(books: Books, key: str = "k1", state: str = "succeeded") -> int:
 
 def _lost_job(books: Books) -> None:
     books.evidence.accepted = {"k1": books.uid, "k2": "gone"}
+
+
+def _two_answers(books: Books) -> None:
+    books.evidence.again = {"k1": "another"}
 
 
 def _two_jobs(books: Books) -> None:
@@ -227,7 +231,8 @@ def _moved_on(books: Books) -> None:
 
 
 PLANTED: dict[Callable[[Books], None], str] = {
-    _lost_job: "lost I1", _two_jobs: "duplicated I1", _nobody_asked: "wrong I1", _stuck: "stuck I10",
+    _lost_job: "lost I1", _two_jobs: "duplicated I1",
+    _two_answers: "duplicated I1", _nobody_asked: "wrong I1", _stuck: "stuck I10",
     _letter: "stuck I12", _hold: "stuck I10", _ended_twice: "wrong I2", _chain_broken: "wrong I22",
     _no_author: "wrong I22", _not_audited: "wrong I22", _two_attempts: "overlap I5", _report_lost: "lost I3",
     _report_unsent: "lost I3", _report_behind: "lost I3", _gap: "lost I3", _began_twice: "duplicated I8",
@@ -245,6 +250,7 @@ def test_a_planted_violation_is_seen(books: Books, plant: Callable[[Books], None
 
 def test_after_a_restore_what_came_after_the_backup_is_not_promised(books: Books) -> None:
     _lost_job(books)
+    books.evidence.again = {"k2": "made anew"}
     _report_lost(books)
     books.db.execute("insert into gaps values (1, 2, 2, 1)")
     books.evidence.restored = True
