@@ -90,6 +90,10 @@ class PauseBroker(Pause):
     mutants = ("agent_says_once",)
     quick = Size(1, 1, (10, 14))
 
+    def sharpen(self) -> None:
+        """Longer than two keep-alives of an agent (15 s each): it connects anew, and what was on its way is gone."""
+        self.quick = Size(2, 2, (34, 40))
+
 
 class PauseAgents(Pause):
     """The robots' agents are silent in truth."""
