@@ -16,7 +16,7 @@ from controller.core_settings import CoreSettings
 from controller.store.connection import connect
 from schemas.commands import Answer, Caller, Frame
 from schemas.ids import uuid7
-from tests.fakes.yard import Yard
+from tests.fakes.yard import Yard, blank
 from web.app import create_app
 from web.settings import WebSettings
 
@@ -28,7 +28,9 @@ class DiskYard(Yard):
         self.folder = folder
         self.settings = settings or CoreSettings()
         self.core_type = Core
-        self.connection = connect(folder / "yardmaster.db")
+        if not (file := folder / "yardmaster.db").exists():
+            file.write_bytes(blank())
+        self.connection = connect(file)
         self.now = 1000.0
         self.robots, self.sent, self.frames = {}, [], 0
         self.boot()

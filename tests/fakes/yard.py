@@ -1,5 +1,6 @@
 """A controller core over an in-memory store, with scripted robots and a clock that only tests move."""
 
+import functools
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ from config.clock import Instant
 from controller.core import Core
 from controller.core_settings import CoreSettings
 from controller.desk import Outgoing
-from controller.store.connection import Store, connect
+from controller.store.connection import Store, connect, migrate
 from schemas.commands import Answer, Frame
 
 PRINT_FLOW: dict[str, Any] = {
@@ -92,11 +93,20 @@ class FakeRobot:
         return {"job": assign["job"], "attempt": assign["attempt"], "activity": activity} | more
 
 
+@functools.cache
+def blank() -> bytes:
+    """A database with all tables and no rows: what thousands of tests begin with is made once."""
+    connection = connect(":memory:")
+    migrate(connection)
+    return connection.serialize()
+
+
 class Yard:
     """Turns of the controller: messages in, one transaction, messages out."""
 
     def __init__(self, settings: CoreSettings | None = None, core: type[Core] = Core) -> None:
         self.connection = connect(":memory:")
+        self.connection.deserialize(blank())
         self.settings = settings or CoreSettings()
         self.core_type = core
         self.now = 1000.0

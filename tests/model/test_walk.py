@@ -13,9 +13,10 @@ ENOUGH = 900
 """Histories within which each of these mutants shows itself, with a margin; walks depend on nothing but their seed."""
 BEGIN = {
     "no_fence": 110, "control_no_outbox": 90, "retry_unsafe": 280, "cancelled_by_silence": 600, "rerun_twice": 700,
-    "no_journal": 10, "no_revoke": 150,
+    "no_journal": 10, "no_revoke": 150, "assign_once": 45, "no_self_fence": 49, "ack_of_any_journal": 52, "no_park": 45,
+    "rollback_retries": 44, "failed_block_unseen+waiting_block_untold": 39,
 }  # fmt: skip
-"""The first history, where earlier ones are known not to show the mutant, or (the last one) to take a minute for it."""
+"""The first history, where earlier ones are known not to show the mutant, or (`no_revoke`) to take a minute for it."""
 NOTICED = (
     "ack_before_commit", "no_dedupe", "any_order", "no_fence", "no_outbox", "control_no_outbox",
     "cancel_shown_at_once", "any_journal", "no_incarnation", "no_first", "no_park", "poison_blocks", "grant_once",

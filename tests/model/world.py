@@ -21,6 +21,7 @@ from edge_agent.protocol import AgentCore
 from schemas.commands import Answer, Caller, Frame
 from schemas.record import SET_ERROR
 from schemas.status import TERMINAL
+from tests.fakes.yard import blank
 from tests.model.bodies import CAPABILITIES, FLOW, Body
 
 PERSON = "li"
@@ -124,6 +125,7 @@ class World:
         self.frailty = self.random.choice((0, 0.1, 0.1, 0.3, 1))
         self.linger = self.random.random() < 0.3
         self.connection = connect(":memory:")
+        self.connection.deserialize(blank())
         self.up = False
         self.backup: sqlite3.Connection | None = None
         self.restored = False
